@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* JSON lines on a descriptor. A line is built in a fixed buffer and written by one call,
+ * so lines of several threads never mix; control bytes and quotes are escaped, and
+ * invalid UTF-8 is replaced, so each line always parses. */
+#include "base/log.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { LINE_MAX_BYTES = 8192 };
+
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t size;
+};
+
+static atomic_int log_level = LOG_INFO;
+static atomic_int log_fd = STDERR_FILENO;
+
+void log_set_level(enum log_level level)
+{
+    atomic_store(&log_level, (int)level);
+}
+
+void log_set_fd(int fd)
+{
+    atomic_store(&log_fd, fd);
+}
+
+static void put(struct line *line, const char *text, size_t size)
+{
+    size_t room = sizeof line->text - line->size;
+    if (size >= room)
+        return;
+    memcpy(line->text + line->size, text, size);
+    line->size += size;
+}
+
+/* The length of the UTF-8 sequence at `text` (NUL-terminated), 0 when it is not valid. */
+static size_t sequence_length(const unsigned char *text)
+{
+    size_t length = text[0] < 0x80                       ? 1
+                    : text[0] >= 0xc2 && text[0] <= 0xdf ? 2
+                    : (text[0] & 0xf0) == 0xe0           ? 3
+                    : text[0] >= 0xf0 && text[0] <= 0xf4 ? 4
+                                                         : 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+static void put_escaped(struct line *line, const char *text)
+{
+    const unsigned char *next = (const unsigned char *)text;
+    size_t written = 0;
+    char escape[8];
+    put(line, "\"", 1);
+    while (*next && written < LOG_VALUE_MAX) {
+        size_t length = sequence_length(next);
+        if (length == 0) {
+            put(line, "\\ufffd", 6);
+            length = 1;
+        } else if (*next == '"' || *next == '\\') {
+            put(line, (char[]){'\\', (char)*next}, 2);
+        } else if (*next < 0x20 || *next == 0x7f) {
+            put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", *next));
+        } else {
+            put(line, (const char *)next, length);
+        }
+        next += length;
+        written += length;
+    }
+    put(line, *next ? "…\"" : "\"", *next ? sizeof "…\"" - 1 : 1);
+}
+
+static void put_field(struct line *line, const struct log_field *field)
+{
+    char number[40];
+    put(line, ",", 1);
+    put_escaped(line, field->name);
+    put(line, ":", 1);
+    if (field->type == LOG_TEXT) {
+        put_escaped(line, field->text ? field->text : "");
+        return;
+    }
+    int size = field->type == LOG_INTEGER
+                   ? snprintf(number, sizeof number, "%lld", (long long)field->integer)
+               : isfinite(field->number)
+                   ? snprintf(number, sizeof number, "%.6g", field->number)
+                   : snprintf(number, sizeof number, "null");
+    put(line, number, (size_t)size);
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    if ((int)level < atomic_load(&log_level) || level >= LOG_SILENT)
+        return;
+    struct line line = {.size = 0};
+    char time[CLOCK_ISO_SIZE];
+    clock_iso(clock_wall_ms(), time);
+    put(&line, "{\"time\":\"", 9);
+    put(&line, time, strlen(time));
+    put(&line, "\",\"level\":\"", 11);
+    put(&line, names[level], strlen(names[level]));
+    put(&line, "\",\"event\":", 10);
+    put_escaped(&line, event);
+    for (const struct log_field *field = fields; field && field->name; field++)
+        if (line.size < sizeof line.text - 6 * LOG_VALUE_MAX - 128)
+            put_field(&line, field);
+    put(&line, "}\n", 2);
+    ssize_t ignored = write(atomic_load(&log_fd), line.text, line.size);
+    (void)ignored;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Loaded models by name or alias. Loads on demand, keeps within the memory setting by
+ * dropping the least recently used, and lets requests finish on a version that has been
+ * replaced meanwhile. */
+#ifndef FIRTH_SERVER_REGISTRY_H
+#define FIRTH_SERVER_REGISTRY_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "model/model.h"
+#include "storage/store.h"
+
+struct registry;
+struct metrics;
+
+/* A model in use; give it back with registry_release. */
+struct lease {
+    struct model *model;
+    char name[STORE_NAME_SIZE];     /* the model's own name, also when asked by alias */
+    char digest[STORE_DIGEST_SIZE];
+};
+
+enum model_state { MODEL_UNLOADED, MODEL_LOADING, MODEL_READY, MODEL_FAILED };
+
+MUST_CHECK enum err registry_new(struct store *store, struct metrics *metrics,
+                                 uint64_t memory_bytes, struct registry **out);
+void registry_free(struct registry *registry);
+
+/* Loads when needed; may block on the disk. ERR_MODEL_NOT_FOUND, ERR_INTEGRITY, … */
+MUST_CHECK enum err registry_acquire(struct registry *registry, const char *name,
+                                     struct lease *lease, struct err_info *info);
+/* Only if it is in memory already; never blocks on the disk. */
+MUST_CHECK bool registry_try_acquire(struct registry *registry, const char *name,
+                                     struct lease *lease);
+void registry_release(struct lease *lease);
+
+enum model_state registry_state(struct registry *registry, const char *name);
+/* Drops the loaded copy (unload, or after a replace, delete or alias change). */
+void registry_forget(struct registry *registry, const char *name);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon is made of, created once in main and passed down; no globals. */
+#ifndef FIRTH_SERVER_SERVER_H
+#define FIRTH_SERVER_SERVER_H
+
+#include <stdatomic.h>
+
+#include "base/err.h"
+#include "server/jobs.h"
+#include "server/metrics.h"
+#include "server/pool.h"
+#include "server/registry.h"
+#include "server/settings.h"
+#include "storage/store.h"
+
+enum server_phase { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
+
+struct server {
+    struct settings settings;
+    struct store *store;
+    struct metrics *metrics;
+    struct registry *registry;
+    struct pool *pool;
+    struct jobs *jobs;
+    atomic_int phase; /* enum server_phase */
+    double started_at;
+};
+
+/* Opens the store, recovers jobs, starts the pool and the supervisor. */
+MUST_CHECK enum err server_start(const struct settings *settings, struct server **out,
+                                 struct err_info *info);
+/* Stops taking jobs, has running trainers checkpoint (they are queued again for the next
+ * start), waits at most drain_seconds, closes everything, frees. */
+void server_stop(struct server *server);
+
+/* The trainer side: `firthd --trainer` calls this with its inherited socket; returns the
+ * exit status. */
+int trainer_main(int socket_fd);
+
+#endif

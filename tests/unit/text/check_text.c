@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* Placeholder until the folder's first test file is here. */
+#include "tests/support/unit.h"
+
+UNIT_SUITE(text_none)
+{
+    (void)unit;
+}
