@@ -10,10 +10,10 @@
 #include "base/err.h"
 
 struct buffer {
-    char *bytes;          /* [size], followed by a NUL that is not counted */
+    char *bytes; /* [size], followed by a NUL that is not counted */
     size_t size, capacity;
-    size_t maximum;       /* size never exceeds this */
-    enum err failed;      /* ERR_OK, ERR_LIMIT or ERR_NO_MEMORY; sticky */
+    size_t maximum;  /* size never exceeds this */
+    enum err failed; /* ERR_OK, ERR_LIMIT or ERR_NO_MEMORY; sticky */
 };
 
 /* An empty buffer that may grow to `maximum` bytes; allocates nothing yet. */

@@ -23,10 +23,10 @@ enum err {
 struct err_info {
     enum err code;
     bool has_offset, has_line;
-    uint64_t offset;    /* byte offset in the input that is at fault */
-    uint64_t line;      /* its line or record number, from 1 */
-    char pointer[96];   /* JSON pointer of the field at fault, "" when none */
-    char message[400];  /* a sentence for a stranger: what is wrong and what would do */
+    uint64_t offset;   /* byte offset in the input that is at fault */
+    uint64_t line;     /* its line or record number, from 1 */
+    char pointer[96];  /* JSON pointer of the field at fault, "" when none */
+    char message[400]; /* a sentence for a stranger: what is wrong and what would do */
 };
 
 /* The stable word of a code ("model_not_found"); never NULL. */

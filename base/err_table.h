@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The one table of error codes: X(symbol, stable word seen by clients, plain sentence).
- * The word never changes once released; api/status_map.c alone turns codes into statuses. */
+ * The word never changes once released; api/status_map.c alone turns codes into statuses.
+ */
 #ifndef FIRTH_BASE_ERR_TABLE_H
 #define FIRTH_BASE_ERR_TABLE_H
 

@@ -18,9 +18,13 @@ struct log_field {
     double number;
 };
 
-#define LOG_T(name_, value) ((struct log_field){.name = (name_), .type = LOG_TEXT, .text = (value)})
-#define LOG_I(name_, value) ((struct log_field){.name = (name_), .type = LOG_INTEGER, .integer = (int64_t)(value)})
-#define LOG_N(name_, value) ((struct log_field){.name = (name_), .type = LOG_NUMBER, .number = (value)})
+#define LOG_T(name_, value)                                                              \
+    ((struct log_field){.name = (name_), .type = LOG_TEXT, .text = (value)})
+#define LOG_I(name_, value)                                                              \
+    ((struct log_field){                                                                 \
+        .name = (name_), .type = LOG_INTEGER, .integer = (int64_t)(value)})
+#define LOG_N(name_, value)                                                              \
+    ((struct log_field){.name = (name_), .type = LOG_NUMBER, .number = (value)})
 
 /* Lines below this level are dropped (default LOG_INFO). */
 void log_set_level(enum log_level level);

@@ -39,8 +39,8 @@ enum err parallel_run(unsigned count,
     if (count == 0 || count > PARALLEL_THREADS_MAX)
         return ERR_INVALID;
     for (unsigned i = 0; i < count; i++)
-        parts[i] = (struct part){
-            .work = work, .context = context, .index = i, .count = count};
+        parts[i] =
+            (struct part){.work = work, .context = context, .index = i, .count = count};
     for (unsigned i = 1; i < count; i++)
         parts[i].started =
             pthread_create(&parts[i].thread, NULL, run_part, &parts[i]) == 0;

@@ -16,11 +16,11 @@ enum progress_answer {
 };
 
 struct progress_report {
-    double fraction;      /* of the whole job, 0 … 1 */
-    double epoch;         /* epochs finished, fractional; 0 where there are none */
+    double fraction; /* of the whole job, 0 … 1 */
+    double epoch;    /* epochs finished, fractional; 0 where there are none */
     uint64_t step, steps_total;
-    uint64_t tokens;      /* tokens seen by training so far */
-    const char *phase;    /* "counting", "estimating", "training", "evaluating" */
+    uint64_t tokens;   /* tokens seen by training so far */
+    const char *phase; /* "counting", "estimating", "training", "evaluating" */
 };
 
 struct progress {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Unnamed temporary files (O_TMPFILE, or mkostemp and unlink where the file system has
- * none), written through a 1 MiB buffer. Nothing is ever visible by name after a crash. */
+ * none), written through a 1 MiB buffer. Nothing is ever visible by name after a crash.
+ */
 #include "base/spill.h"
 
 #include <errno.h>
@@ -17,9 +18,9 @@ enum { SPILL_BUFFER = 1 << 20 };
 
 struct spill {
     int fd;
-    uint64_t flushed;  /* bytes in the file */
-    size_t pending;    /* bytes in the buffer */
-    char *buffer;      /* [SPILL_BUFFER] */
+    uint64_t flushed; /* bytes in the file */
+    size_t pending;   /* bytes in the buffer */
+    char *buffer;     /* [SPILL_BUFFER] */
     void *mapped;
     size_t mapped_size;
 };

@@ -30,7 +30,8 @@ MUST_CHECK enum err spill_read(struct spill *spill, uint64_t offset, void *bytes
  * empty span. */
 MUST_CHECK enum err spill_map(struct spill *spill, struct span *content);
 
-/* The file descriptor (borrowed), flushed, to be handed to a child process; -1 on error. */
+/* The file descriptor (borrowed), flushed, to be handed to a child process; -1 on error.
+ */
 int spill_fd(struct spill *spill);
 
 #endif

@@ -144,7 +144,8 @@ static void read_log_line(const char *value, char *line, size_t size)
     int ends[2];
     ck_assert_int_eq(pipe(ends), 0);
     log_set_fd(ends[1]);
-    LOG_EVENT(LOG_INFO, "test", LOG_T("value", value), LOG_I("n", -3), LOG_N("x", 0.0 / 0.0));
+    LOG_EVENT(LOG_INFO, "test", LOG_T("value", value), LOG_I("n", -3),
+              LOG_N("x", 0.0 / 0.0));
     log_set_fd(STDERR_FILENO);
     close(ends[1]);
     ssize_t got = read(ends[0], line, size - 1);
