@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 struct metrics;
 struct buffer;
 
@@ -43,12 +45,14 @@ enum metric {
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 
-/* A labelled series' index, made on first use; the last index ("other") when full. */
+/* A labelled series' index, made on first use; the last index ("other") when full. `labels`
+ * is the value of the metric's one label (`queued`), or a ready label set
+ * (`route="/score",method="POST",status="2xx"`) whose values are already escaped. */
 size_t metrics_label(struct metrics *metrics, enum metric metric, const char *labels);
 void metrics_add(struct metrics *metrics, enum metric metric, size_t label, double value);
 void metrics_set(struct metrics *metrics, enum metric metric, size_t label, double value);
 void metrics_observe(struct metrics *metrics, enum metric metric, double seconds);
 /* Prometheus text format 0.0.4. */
-enum err metrics_render(struct metrics *metrics, struct buffer *text);
+MUST_CHECK enum err metrics_render(struct metrics *metrics, struct buffer *text);
 
 #endif

@@ -36,7 +36,10 @@ MUST_CHECK bool registry_try_acquire(struct registry *registry, const char *name
 void registry_release(struct lease *lease);
 
 enum model_state registry_state(struct registry *registry, const char *name);
-/* Drops the loaded copy (unload, or after a replace, delete or alias change). */
+/* Drops the loaded copy of the model with this name or alias (unload, or after a replace
+ * or delete); requests that hold a lease finish on it. */
 void registry_forget(struct registry *registry, const char *name);
+/* After a change of aliases: resolves names anew, keeps the loaded copies. */
+void registry_forget_names(struct registry *registry);
 
 #endif
