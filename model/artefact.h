@@ -5,8 +5,10 @@
  * Layout (little endian): header {magic "FIRTHMDL", version u32, byte-order probe u32,
  * kind char[16], 32 zero bytes}; section bodies, each starting at a multiple of 64; a
  * table of {name char[32], type u32, rank u32, shape u64[4], offset u64, size u64, crc32c
- * u32, zero u32}; footer {table offset u64, sections u64, crc32c of the table u32,
- * magic "FIRTHEND"}. */
+ * u32, zero u32}, itself at a multiple of 64; footer {table offset u64, sections u64,
+ * crc32c of header and table u32, magic "FIRTHEND"}. Sections stand in the table's order,
+ * the bytes between them are zero, and nothing else is in the file: so every byte is
+ * covered by a checksum or has only one value it may have. */
 #ifndef FIRTH_MODEL_ARTEFACT_H
 #define FIRTH_MODEL_ARTEFACT_H
 
@@ -21,7 +23,13 @@
 #define ARTEFACT_SECTIONS_MAX 1024
 #define ARTEFACT_RANK_MAX 4
 
-enum artefact_type { ARTEFACT_BYTES, ARTEFACT_U32, ARTEFACT_U64, ARTEFACT_F32, ARTEFACT_F64 };
+enum artefact_type {
+    ARTEFACT_BYTES,
+    ARTEFACT_U32,
+    ARTEFACT_U64,
+    ARTEFACT_F32,
+    ARTEFACT_F64
+};
 
 struct artefact_section {
     char name[ARTEFACT_NAME_SIZE];

@@ -18,7 +18,7 @@ struct tokenizer;
 struct model {
     atomic_uint references;
     const struct kind *kind;
-    void *bytes; /* the model file, 64-byte aligned, owned */
+    void *bytes; /* the model file, 64-byte aligned, owned; NULL for a component */
     size_t size;
     struct artefact *artefact;
     struct tokenizer *tokenizer;
@@ -28,6 +28,7 @@ struct model {
     struct train_spec spec;  /* how it was trained */
     struct train_result result;
     void (*free_vectors)(struct vectors *vectors);
+    unsigned depth; /* 0; one more for each mixture this is a component of */
 };
 
 /* Common sections every trainer writes first: "spec", "tokenizer", "vocab". */
@@ -43,6 +44,13 @@ MUST_CHECK enum err model_write_result(struct artefact_writer *writer,
  * also on failure. One reference. */
 MUST_CHECK enum err model_load_take(void *bytes, size_t size, struct model **out,
                                     struct err_info *info);
+
+/* A model of a model file that lies inside another one (a mixture's component). The bytes
+ * are borrowed and 64-byte aligned; ERR_BAD_MODEL_FILE deeper than MODEL_DEPTH_MAX. */
+#define MODEL_DEPTH_MAX 4
+MUST_CHECK enum err model_load_component(struct span bytes, unsigned depth,
+                                         struct model **out, struct err_info *info);
+
 struct model *model_retain(struct model *model);
 void model_release(struct model *model);
 

@@ -34,7 +34,7 @@ void train_spec_init(struct train_spec *spec, const struct kind *kind);
 
 /* The text form, one "key value" a line; read back by train_spec_read. */
 struct buffer;
-MUST_CHECK enum err train_spec_write(const struct train_spec *spec, struct buffer *text);
+enum err train_spec_write(const struct train_spec *spec, struct buffer *text);
 MUST_CHECK enum err train_spec_read(struct train_spec *spec, struct span text,
                                     struct err_info *info);
 
@@ -42,7 +42,7 @@ struct train_input {
     struct span text;   /* the corpus, UTF-8; usually a mapped file */
     struct span valid;  /* the validation corpus, empty when none or a fraction */
     struct span resume; /* a checkpoint to go on from, or empty */
-    const char *scratch_directory; /* where spills may go; NULL: the system's */
+    const char *scratch_directory;          /* where spills may go; NULL: the system's */
     struct span components[PARAM_LIST_MAX]; /* model files of a mixture, in order */
     size_t component_count;
 };
@@ -64,6 +64,11 @@ void train_result_metric(struct train_result *result, const char *name, double v
 void train_result_note(struct train_result *result, const char *format, ...)
     PRINTF_LIKE(2, 3);
 
+/* The result's text form, for the model file and for stores. */
+enum err train_result_write(const struct train_result *result, struct buffer *text);
+MUST_CHECK enum err train_result_read(struct train_result *result, struct span text,
+                                      struct err_info *info);
+
 struct train_estimate {
     uint64_t parameters, bytes, steps, memory_bytes;
     double seconds;
@@ -74,8 +79,23 @@ struct train_estimate {
 void train_split_valid(const struct tokenizer_settings *settings, struct span text,
                        double fraction, struct span *train, struct span *valid);
 
+/* For trainers of language models, called once the model stands in memory and before
+ * model_write_result: scores input->valid with it and adds the metrics valid_perplexity,
+ * valid_tokens, valid_unk (tokens that are <unk>) and valid_perplexity_no_unk. Does
+ * nothing when the validation part is empty. ERR_CANCELLED when told to stop. */
+struct lm;
+struct vocab;
+MUST_CHECK enum err train_evaluate(const struct lm *lm, const struct tokenizer *tokenizer,
+                                   const struct vocab *vocab, struct span valid,
+                                   unsigned threads, const struct progress *progress,
+                                   struct train_result *result);
+
+/* The number of threads a spec asks for: its own, or the cores there are. */
+unsigned train_threads(const struct train_spec *spec);
+
 /* Runs the kind's trainer after the checks all kinds share (valid UTF-8 with offset,
- * not empty) and the split; evaluates on the validation part. */
+ * not empty) and the split: the trainer finds the training part in input->text and the
+ * validation part in input->valid. Trainers evaluate on it by train_evaluate. */
 MUST_CHECK enum err train_run(const struct train_spec *spec,
                               const struct train_input *input,
                               const struct progress *progress,

@@ -14,6 +14,8 @@
 
 #include "base/err.h"
 
+#define LM_STATE_ALIGNMENT 64u
+
 struct lm;
 
 /* One segment to score. The model's context starts at <s> when `bos`, else empty. */
@@ -49,8 +51,8 @@ struct lm_ops {
 
     /* logprobs[i][0 … vocab_size-1] of the next token in each state. <s> has
      * probability 0 (-INFINITY); the rest sums to 1 within 1e-6. */
-    enum err (*distribution)(const struct lm *lm, size_t count,
-                             const void *const *states, float *const *logprobs);
+    enum err (*distribution)(const struct lm *lm, size_t count, const void *const *states,
+                             float *const *logprobs);
 
     /* Log-probability of one token in a state. NULL: taken from distribution. */
     float (*logprob)(const struct lm *lm, const void *state, uint32_t token);
@@ -79,5 +81,23 @@ struct lm {
  * distribution. */
 enum err lm_score_by_steps(const struct lm *lm, struct lm_segment *segments,
                            size_t count);
+
+/* Log-probability of one token in a state; from the distribution where the model has no
+ * logprob of its own (it then allocates, hence the code). */
+MUST_CHECK enum err lm_logprob(const struct lm *lm, const void *state, uint32_t token,
+                               float *logprob);
+
+/* The k best in a state: the model's own top, or from the distribution. */
+MUST_CHECK enum err lm_top(const struct lm *lm, const void *state, size_t k,
+                           bool want_entropy, struct lm_top *top);
+
+/* The k best of logprobs[size] in falling order (equal ones by id), for models that have
+ * the whole distribution at hand. */
+void lm_top_of(const float *logprobs, uint32_t size, size_t k, bool want_entropy,
+               struct lm_top *top);
+
+/* `count` states in one aligned block, or NULL; lm_state_at is the i-th. free() it. */
+MUST_CHECK void *lm_new_states(const struct lm *lm, size_t count);
+void *lm_state_at(const struct lm *lm, void *states, size_t index);
 
 #endif
