@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* External sorting with aggregation (Knuth, The Art of Computer Programming, vol. 3, 5.4).
+/* External sorting with aggregation (Knuth, The Art of Computer Programming, vol.
+ * 3, 5.4).
  *
  * In memory: least-significant-digit radix sort over the bytes of the key that vary, then
  * one pass that adds neighbours of equal key. On disk: runs one after another in a spill.
- * Merging: a binary heap of the runs' heads, ordered by key and then by run, so that equal
- * keys are added in the order of the runs whatever the heap's shape.
+ * Merging: a binary heap of the runs' heads, ordered by key and then by run, so that
+ * equal keys are added in the order of the runs whatever the heap's shape.
  *
  * Invariant of the heap: every source in it has a current record; the source at index 0
  * has the smallest (key, run). */
@@ -70,7 +71,8 @@ static size_t add_equal(const struct counting_format *format, uint32_t *records,
         uint32_t *record = records + i * words;
         uint32_t *last = records + (kept ? kept - 1 : 0) * words;
         if (kept && memcmp(last, record, key_size) == 0)
-            add_value(format->value, last + format->key_words, record + format->key_words);
+            add_value(format->value, last + format->key_words,
+                      record + format->key_words);
         else
             memmove(records + kept++ * words, record, words * 4);
     }
@@ -245,8 +247,7 @@ enum err counting_merge_next(struct counting_merge *merge, uint32_t *records, si
     size_t words = merge->record_words, key_words = merge->format.key_words;
     *count = 0;
     while (merge->heap_size > 0) {
-        const uint32_t *head =
-            merge->heap[0]->buffer + merge->heap[0]->next * words;
+        const uint32_t *head = merge->heap[0]->buffer + merge->heap[0]->next * words;
         uint32_t *last = records + (*count ? *count - 1 : 0) * words;
         if (*count && memcmp(last, head, key_words * 4) == 0) {
             add_value(merge->format.value, last + key_words, head + key_words);
@@ -284,8 +285,8 @@ static enum err merge_open_sources(struct counting_merge *merge)
 }
 
 /* A merge of these runs, which stay owned by their sets. */
-static enum err merge_of_runs(const struct counting_format *format, const struct run *runs,
-                              size_t count, size_t memory_bytes,
+static enum err merge_of_runs(const struct counting_format *format,
+                              const struct run *runs, size_t count, size_t memory_bytes,
                               struct counting_merge **out)
 {
     struct counting_merge *merge = memory_new_array(1, sizeof *merge);
