@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From bytes to tokens and back. A tokenizer is immutable once made and may be shared by
- * threads. Text must be valid UTF-8 (text/utf8.h says where it is not). */
+ * threads. Text should be valid UTF-8 (base/utf8.h says where it is not); other bytes do
+ * no harm and come back as they are. README.md says what the units make of a text. */
 #ifndef FIRTH_MODEL_TEXT_TOKENIZER_H
 #define FIRTH_MODEL_TEXT_TOKENIZER_H
 
@@ -12,6 +13,9 @@
 #include "base/progress.h"
 #include "base/span.h"
 
+/* No token has more bytes: a longer run is cut into several. */
+#define TOKEN_SIZE_MAX 1024
+
 enum text_unit { UNIT_WORD, UNIT_WHITESPACE, UNIT_CHAR, UNIT_BPE, UNIT_COUNT };
 enum text_segment { SEGMENT_LINE, SEGMENT_SENTENCE, SEGMENT_DOCUMENT, SEGMENT_COUNT };
 
@@ -21,7 +25,8 @@ struct tokenizer_settings {
     enum text_segment segment;
     bool lowercase;
     uint32_t min_count; /* rarer words are <unk>; 1 keeps all */
-    uint32_t max_vocab; /* 0: no limit. For bpe the size of the learned vocabulary */
+    uint32_t max_vocab; /* words kept, the reserved not counted; 0: no limit. For bpe the
+                           tokens learned, the 256 bytes included; 0: 8000 */
 };
 
 extern const char *const text_unit_names[UNIT_COUNT];
@@ -64,6 +69,9 @@ MUST_CHECK enum err token_cursor_new(const struct tokenizer *tokenizer, struct s
                                      bool whole, struct token_cursor **out);
 void token_cursor_free(struct token_cursor *cursor);
 enum token_event token_cursor_next(struct token_cursor *cursor, struct token *token);
+
+/* Byte position reached in the text, for progress. */
+size_t token_cursor_position(const struct token_cursor *cursor);
 
 /* Joins tokens into text as the unit allows: char and bpe exactly, whitespace with one
  * space, word with the usual spacing of punctuation. Appends to `text`. */

@@ -68,9 +68,9 @@ void text_split(const struct tokenizer_settings *settings, struct span text,
 
 /* One inference input as ids. */
 struct token_list {
-    uint32_t *ids;    /* [count] */
-    size_t *offsets;  /* [count] byte offsets in the input */
-    uint8_t *oov;     /* [count] 1: the word is not in the vocabulary */
+    uint32_t *ids;   /* [count] */
+    size_t *offsets; /* [count] byte offsets in the input */
+    uint8_t *oov;    /* [count] 1: the word is not in the vocabulary */
     size_t count, capacity;
 };
 /* Encodes `text` as one segment, without <s> and </s>; replaces the list's content. */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Cutting a corpus for several threads: the even cut, moved on to the next place between
+ * two segments, so that every piece gives the segments it would give within the whole. */
+#include "model/text/segment.h"
+#include "model/text/vocab.h"
+
+void text_split(const struct tokenizer_settings *settings, struct span text,
+                unsigned parts, struct span *pieces)
+{
+    size_t start = 0;
+    for (unsigned i = 0; i < parts; i++) {
+        size_t share = text.size / parts * (i + 1), end = text.size;
+        if (i + 1 < parts)
+            end =
+                share <= start ? start : segment_boundary(settings->segment, text, share);
+        pieces[i] = span_of(text.bytes + start, end - start);
+        start = end;
+    }
+}
