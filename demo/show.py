@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Lays out one answer of the server for reading. usage: show.py VIEW < answer.json
+
+The views `context` and `sentence` read the demo's text instead and choose something from it
+to ask about; `state MODEL` prints the state of the job that trains MODEL.
+"""
+import collections
+import json
+import math
+import re
+import sys
+
+
+def corpus(answer):
+    print(f"  {answer['name']}: {answer['bytes']} bytes, {answer['lines']} lines, "
+          f"sha256 {answer['sha256'][:16]}…")
+
+
+def job(answer):
+    print(f"  job {answer['id']}: {answer['kind']} → model {answer['model']}, {answer['state']}")
+
+
+def model(answer):
+    perplexity = answer["metrics"].get("valid_perplexity")
+    held_out = f", perplexity on held-out text {perplexity:.1f}" if perplexity else ""
+    print(f"  {answer['name']}: {answer['parameters']} n-grams, vocabulary "
+          f"{answer['vocab_size']}{held_out}")
+
+
+def next_words(answer):
+    for row in answer["predictions"]:
+        bar = "█" * max(1, round(40 * row["prob"]))
+        print(f"  {row['prob']:7.4f}  {row['token']:<16} {bar}")
+    print(f"  {answer['other_mass']:7.4f}  (all other words)   "
+          f"entropy {answer['entropy_bits']:.2f} bits")
+
+
+def score(answer):
+    for result in answer["results"]:
+        for token in result["tokens"]:
+            note = "  unknown word" if token["oov"] else ""
+            print(f"  {token['token']:<18} log p = {token['logprob']:8.3f}   "
+                  f"p = {math.exp(token['logprob']):.5f}   order {token['order']}{note}")
+        print(f"  sum {result['logprob']:.3f} over {result['tokens_scored']} tokens: "
+              f"perplexity {result['perplexity']:.1f}")
+
+
+def generate(answer):
+    for output in answer["outputs"]:
+        print(f"  {answer['model']}: {output['text']}")
+
+
+def rescore(answer):
+    for row in sorted(answer["candidates"], key=lambda row: row["rank"]):
+        print(f"  candidate {row['index']}: channel {row['channel_logprob']:7.2f} + language "
+              f"{row['lm_logprob']:8.2f} = {row['score']:8.2f}   posterior {row['posterior']:.6f}")
+    print(f"  best: candidate {answer['best']}")
+
+
+def state(answer):
+    states = [row["state"] for row in answer["data"] if row["model"] == sys.argv[2]]
+    print(states[0] if states else "unknown")
+
+
+def plain_sentences(lines):
+    """Lower-cased runs of plain words, as a person would type them."""
+    for line in lines:
+        for sentence in re.split(r"(?<=[.!?])\s+", line):
+            words = re.findall(r"[a-z]+", sentence.lower())
+            if len(words) >= 6 and re.fullmatch(r"[A-Za-z ,]+[.!?]", sentence):
+                yield words
+
+
+def context(lines):
+    counts = collections.Counter()
+    followers = collections.defaultdict(set)
+    for words in plain_sentences(lines):
+        for a, b, c, d in zip(words, words[1:], words[2:], words[3:]):
+            counts[a, b, c] += 1
+            followers[a, b, c].add(d)
+    open_ended = [gram for gram in counts if len(followers[gram]) >= 8]
+    best = max(open_ended or counts or [("the",)], key=lambda gram: counts[gram])
+    print(" ".join(best))
+
+
+def sentence(lines):
+    candidates = [words for words in plain_sentences(lines) if len(words) in range(7, 12)]
+    middle = sorted(candidates)[len(candidates) // 2] if candidates else ["hello", "world"]
+    print(" ".join(middle))
+
+
+def main():
+    view = sys.argv[1]
+    if view in ("context", "sentence"):
+        {"context": context, "sentence": sentence}[view](sys.stdin)
+        return 0
+    text = sys.stdin.read()
+    answer = json.loads(text) if text else {}
+    if "status" in answer and "title" in answer:
+        print(f"  {answer['status']} {answer['title']}: {answer.get('detail', '')}")
+        return 1
+    views = {"corpus": corpus, "job": job, "model": model, "next": next_words, "score": score,
+             "generate": generate, "rescore": rescore, "state": state}
+    views[view](answer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
