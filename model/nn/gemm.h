@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Matrix products on row-major float32 matrices, one thread each: parallelism is by our
+ * own threads over independent parts, so that a result never depends on OpenBLAS's pool.
+ */
+#ifndef FIRTH_MODEL_NN_GEMM_H
+#define FIRTH_MODEL_NN_GEMM_H
+
+#include <stddef.h>
+
+enum gemm_store { GEMM_SET, GEMM_ADD };
+
+/* C[m][n] = or += A[m][k] · B[k][n]. The numbers behind each matrix are row strides. */
+void gemm_nn(enum gemm_store store, size_t m, size_t n, size_t k, const float *a,
+             size_t lda, const float *b, size_t ldb, float *c, size_t ldc);
+
+/* C[m][n] = or += A[m][k] · B[n][k]ᵀ: a layer's forward, weights stored by output unit.
+ */
+void gemm_nt(enum gemm_store store, size_t m, size_t n, size_t k, const float *a,
+             size_t lda, const float *b, size_t ldb, float *c, size_t ldc);
+
+/* C[m][n] = or += A[k][m]ᵀ · B[k][n]: a layer's weight gradient. */
+void gemm_tn(enum gemm_store store, size_t m, size_t n, size_t k, const float *a,
+             size_t lda, const float *b, size_t ldb, float *c, size_t ldc);
+
+/* Keeps OpenBLAS to the calling thread; call once before the first product. */
+void gemm_single_thread(void);
+
+#endif
