@@ -5,7 +5,10 @@
 
 #include <string.h>
 
+extern const struct kind kind_mixture;
+
 const struct kind *const kinds[] = {
+    &kind_mixture,
     NULL,
 };
 

@@ -108,7 +108,8 @@ static enum err load(struct model *model, struct span bytes, struct err_info *in
 /* A refusal of a file's content is a bad file, whatever the value was. */
 static enum err as_bad_file(enum err code, struct err_info *info)
 {
-    if (code != ERR_INVALID && code != ERR_SYNTAX)
+    if (code != ERR_INVALID && code != ERR_SYNTAX && code != ERR_NOT_ABLE &&
+        code != ERR_VOCAB_MISMATCH)
         return err_finish(info, code);
     if (info) {
         info->code = ERR_BAD_MODEL_FILE;

@@ -141,15 +141,26 @@ enum err train_run(const struct train_spec *spec, const struct train_input *inpu
     return err_finish(info, code);
 }
 
+/* Evaluation is the last tenth of a job: its own fractions are fitted in there. */
+static enum progress_answer report_last_tenth(void *context,
+                                              const struct progress_report *report)
+{
+    struct progress_report shifted = *report;
+    shifted.fraction = 0.9 + 0.1 * report->fraction;
+    return progress_report(context, &shifted);
+}
+
 enum err train_evaluate(const struct lm *lm, const struct tokenizer *tokenizer,
                         const struct vocab *vocab, struct span valid, unsigned threads,
                         const struct progress *progress, struct train_result *result)
 {
     struct evaluation evaluation;
+    struct progress last = {.report = report_last_tenth};
+    memcpy(&last.context, &progress, sizeof progress); /* its hooks take it as const */
     if (valid.size == 0)
         return ERR_OK;
-    enum err code =
-        evaluate_perplexity(lm, tokenizer, vocab, valid, threads, progress, &evaluation);
+    enum err code = evaluate_perplexity(lm, tokenizer, vocab, valid, threads,
+                                        progress ? &last : NULL, &evaluation);
     if (code || evaluation.tokens == 0)
         return code;
     train_result_metric(result, "valid_perplexity", evaluation.perplexity);

@@ -28,7 +28,7 @@ struct score_token {
     uint32_t token;
     float logprob;
     struct span text; /* what stands in the input (case folded if the tokenizer folds);
-                         for </s> its name; valid as long as the answer */
+                         for </s> its name; valid as long as the answer and the model */
     size_t offset;    /* byte offset in the input; its size for </s> */
     bool oov;
     uint8_t order; /* n-gram models: the order that was found; else 0 */
@@ -38,6 +38,7 @@ struct score_token {
 struct score_sums {
     double logprob, logprob_no_oov;       /* natural; may be -INFINITY */
     size_t tokens_scored, oov_count;      /* with SCORE_OOV_SKIP no OOV is scored */
+    size_t tokens_known;                  /* those that are no OOV */
     double perplexity, perplexity_no_oov; /* NAN of nothing; may be INFINITY */
     double bits_per_token;
 };

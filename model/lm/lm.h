@@ -96,6 +96,9 @@ MUST_CHECK enum err lm_top(const struct lm *lm, const void *state, size_t k,
 void lm_top_of(const float *logprobs, uint32_t size, size_t k, bool want_entropy,
                struct lm_top *top);
 
+/* As lm_top_of without the sums: fills best and count only. */
+void lm_select(const float *logprobs, uint32_t size, size_t k, struct lm_top *top);
+
 /* `count` states in one aligned block, or NULL; lm_state_at is the i-th. free() it. */
 MUST_CHECK void *lm_new_states(const struct lm *lm, size_t count);
 void *lm_state_at(const struct lm *lm, void *states, size_t index);

@@ -4,6 +4,7 @@
 #ifndef FIRTH_MODEL_LM_MIXTURE_H
 #define FIRTH_MODEL_LM_MIXTURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
