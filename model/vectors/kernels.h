@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The inner loops of this folder, each compiled for several instruction sets. Rows are
+ * 64-byte aligned and `width` floats long, a multiple of KERNELS_WIDTH; what pads a row
+ * is zero and stays zero. */
+#ifndef FIRTH_MODEL_VECTORS_KERNELS_H
+#define FIRTH_MODEL_VECTORS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/simd.h"
+
+#define KERNELS_WIDTH 16u
+/* The most inputs a call of `negative` takes. */
+#define KERNELS_INPUTS_MAX 128u
+
+struct kernels {
+    const char *name; /* "avx512", "avx2", "plain" */
+
+    float (*dot)(const float *a, const float *b, size_t width);
+
+    /* scores[i] = matrix row i · query, i < count. */
+    void (*scan)(const float *matrix, size_t stride, size_t count, const float *query,
+                 size_t width, float *scores);
+
+    /* scores[i] = scores[i] · scale[i] + offset[i] (as it is when scale is NULL);
+     * positions of those ≥ threshold, in order; returns how many. */
+    size_t (*above)(float *scores, const float *scale, const float *offset, size_t count,
+                    float threshold, uint32_t *positions);
+
+    /* y += a x */
+    void (*add)(float *y, float a, const float *x, size_t width);
+
+    /* ‖a − b‖² */
+    float (*distance)(const float *a, const float *b, size_t width);
+
+    /* One step of negative sampling for every pair of an input row i and an output row
+     * o: with p = σ(i·o) and label 1 for output 0, else 0, both rows move along
+     * rate · (label − p) times the other. */
+    void (*negative)(float *const *inputs, size_t input_count, float *const *outputs,
+                     size_t output_count, size_t width, float rate);
+};
+
+/* The kernels for this processor. */
+const struct kernels *kernels_best(void);
+
+/* Those of one level, NULL when they are not in this build or the processor lacks it. */
+const struct kernels *kernels_of_level(enum simd_level level);
+
+#endif

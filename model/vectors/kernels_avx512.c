@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernels for AVX-512. */
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/vectors/kernels_sets.h"
+
+#if SIMD_X86
+SIMD_BEGIN_AVX512
+#define KERNELS_LANES 16
+#define KERNELS_SET kernels_avx512
+#define KERNELS_NAME "avx512"
+#include "model/vectors/kernels_body.h"
+SIMD_END
+#endif

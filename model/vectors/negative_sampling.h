@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Skip-gram and CBOW with negative sampling (Mikolov et al. 2013) on a sequence of token
+ * ids. The negatives are shared by the words of one window, so that its updates become
+ * small matrix products (Ji et al. 2016). */
+#ifndef FIRTH_MODEL_VECTORS_NEGATIVE_SAMPLING_H
+#define FIRTH_MODEL_VECTORS_NEGATIVE_SAMPLING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/progress.h"
+#include "base/span.h"
+#include "model/vectors/subwords.h"
+
+#define NEGATIVE_WINDOW_MAX 64u
+#define NEGATIVE_COUNT_MAX 64u
+
+struct negative_settings {
+    bool cbow;
+    uint32_t dim, window, negatives;
+    double subsample, rate;
+    double power;            /* negatives are drawn with count^power */
+    double epochs, seconds;  /* seconds 0: not limited */
+    uint64_t tokens;         /* 0: not limited */
+    uint64_t seed;
+    unsigned threads;
+};
+
+/* What is learned from. Ids below `first_id` are not words: `segment_end` ends a
+ * sentence, the others are skipped. */
+struct negative_corpus {
+    const uint32_t *ids; /* [count] */
+    size_t count;
+    const uint64_t *counts; /* [words] how often id first_id + i stands in the corpus */
+    uint32_t words, first_id, segment_end;
+    const struct subwords *subwords; /* character n-grams of the words, or NULL */
+};
+
+struct negative_trainer;
+
+/* New trainer with fresh parameters; settings and corpus are kept by reference. */
+MUST_CHECK enum err negative_sampling_new(const struct negative_settings *settings,
+                                          const struct negative_corpus *corpus,
+                                          struct negative_trainer **out);
+void negative_sampling_free(struct negative_trainer *trainer);
+
+/* Goes on from the bytes of a checkpoint of the same settings and corpus. */
+MUST_CHECK enum err negative_sampling_restore(struct negative_trainer *trainer,
+                                              struct span bytes, struct err_info *info);
+
+/* Trains to the end of the budget, reporting the curve "train_loss". ERR_CANCELLED when
+ * told to stop (a checkpoint was handed over), ERR_DIVERGED. */
+MUST_CHECK enum err negative_sampling_run(struct negative_trainer *trainer,
+                                          const struct progress *progress);
+
+/* Mean loss per positive pair on the fixed subset of the corpus. */
+double negative_sampling_loss(const struct negative_trainer *trainer);
+uint64_t negative_sampling_tokens(const struct negative_trainer *trainer);
+
+/* The input matrix [words + buckets][stride]; a word's vector is the mean of its row and
+ * its n-grams' rows. Borrowed. */
+float *negative_sampling_input(struct negative_trainer *trainer, size_t *stride);
+float *negative_sampling_output(struct negative_trainer *trainer); /* [words][stride] */
+
+#endif
