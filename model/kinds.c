@@ -5,10 +5,14 @@
 
 #include <string.h>
 
+#include "model/vectors/vectors_kinds.h"
+
 extern const struct kind kind_mixture;
 
 const struct kind *const kinds[] = {
     &kind_mixture,
+    &kind_skipgram,
+    &kind_cbow,
     NULL,
 };
 

@@ -10,7 +10,6 @@
 #include "model/vectors/negative_sampling.h"
 #include "model/vectors/sampling.h"
 
-#define NEGATIVE_CHUNK ((size_t)1 << 14) /* tokens a thread takes at a time */
 #define NEGATIVE_SENTENCE_MAX 1000u      /* words; longer sentences are cut */
 
 /* What a checkpoint starts with; the two matrices follow. 64 bytes. */
@@ -24,7 +23,8 @@ struct negative_head {
 
 struct negative_trainer {
     const struct negative_settings *settings;
-    const struct negative_corpus *corpus;
+    const struct id_corpus *corpus;
+    const struct subwords *subwords; /* or NULL */
     const struct kernels *kernels;
     void *block;       /* head, input, output: one allocation, handed out as a checkpoint */
     size_t block_size;
@@ -33,7 +33,6 @@ struct negative_trainer {
     size_t stride;
     uint32_t *keep;    /* [words] */
     struct alias_table noise;
-    uint64_t chunks;   /* of one epoch */
     uint64_t chunks_total;
     atomic_uint_fast64_t next_chunk;
     double started, before; /* clock at start; seconds used before a checkpoint */

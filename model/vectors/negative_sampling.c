@@ -23,16 +23,19 @@ static const char head_magic[8] = "NEGSAMP1";
 enum { LOSS_PAIRS = 4096 };
 static const double round_seconds = 0.5, rate_floor = 1e-4;
 
-static uint64_t corpus_hash(const struct negative_corpus *corpus)
+static uint64_t corpus_hash(const struct id_corpus *corpus)
 {
-    uint32_t ids = crc32c(0, corpus->ids, corpus->count * sizeof *corpus->ids);
-    return ((uint64_t)corpus->count << 32) ^ ids;
+    uint32_t ids = 0;
+    for (size_t i = 0; i < corpus->chunk_count; i++)
+        ids = crc32c(ids, corpus->chunks[i].ids,
+                     corpus->chunks[i].count * sizeof *corpus->chunks[i].ids);
+    return (corpus->tokens << 32) ^ ids;
 }
 
 static enum err allocate_block(struct negative_trainer *trainer)
 {
-    const struct negative_corpus *corpus = trainer->corpus;
-    size_t buckets = corpus->subwords ? corpus->subwords->buckets : 0;
+    const struct id_corpus *corpus = trainer->corpus;
+    size_t buckets = trainer->subwords ? trainer->subwords->buckets : 0;
     size_t rows = 2 * (size_t)corpus->words + buckets, floats, bytes;
     if (!memory_multiply(rows, trainer->stride, &floats) ||
         !memory_multiply(floats, sizeof(float), &bytes) ||
@@ -60,7 +63,7 @@ static void initialise(struct negative_trainer *trainer)
     uint32_t dim = trainer->settings->dim;
     struct random random;
     random_seed(&random, trainer->settings->seed, 0);
-    float scale = (trainer->corpus->subwords ? 2.0f : 1.0f) / (float)dim;
+    float scale = (trainer->subwords ? 2.0f : 1.0f) / (float)dim;
     for (size_t row = 0; row < head->words + head->buckets; row++)
         for (uint32_t d = 0; d < dim; d++)
             trainer->input[row * trainer->stride + d] =
@@ -69,7 +72,7 @@ static void initialise(struct negative_trainer *trainer)
 
 static enum err make_tables(struct negative_trainer *trainer)
 {
-    const struct negative_corpus *corpus = trainer->corpus;
+    const struct id_corpus *corpus = trainer->corpus;
     uint64_t total = 0;
     double *weights = memory_new_array(corpus->words, sizeof *weights);
     trainer->keep = memory_new_array(corpus->words, sizeof *trainer->keep);
@@ -89,7 +92,8 @@ static enum err make_tables(struct negative_trainer *trainer)
 }
 
 enum err negative_sampling_new(const struct negative_settings *settings,
-                               const struct negative_corpus *corpus,
+                               const struct id_corpus *corpus,
+                               const struct subwords *subwords,
                                struct negative_trainer **out)
 {
     *out = NULL;
@@ -98,14 +102,14 @@ enum err negative_sampling_new(const struct negative_settings *settings,
         return ERR_NO_MEMORY;
     trainer->settings = settings;
     trainer->corpus = corpus;
+    trainer->subwords = subwords;
     trainer->kernels = kernels_best();
     trainer->stride = (settings->dim + KERNELS_WIDTH - 1) / KERNELS_WIDTH * KERNELS_WIDTH;
-    trainer->chunks = (corpus->count + NEGATIVE_CHUNK - 1) / NEGATIVE_CHUNK;
     double epochs = settings->epochs;
-    if (settings->tokens && (double)settings->tokens < epochs * (double)corpus->count)
-        epochs = (double)settings->tokens / (double)corpus->count;
-    trainer->chunks_total = (uint64_t)ceil(epochs * (double)trainer->chunks);
-    enum err code = corpus->words ? allocate_block(trainer) : ERR_EMPTY_CORPUS;
+    if (settings->tokens && (double)settings->tokens < epochs * (double)corpus->tokens)
+        epochs = (double)settings->tokens / (double)corpus->tokens;
+    trainer->chunks_total = (uint64_t)ceil(epochs * (double)corpus->chunk_count);
+    enum err code = corpus->chunk_count ? allocate_block(trainer) : ERR_EMPTY_CORPUS;
     if (!code)
         code = make_tables(trainer);
     if (code) {
@@ -180,9 +184,9 @@ static enum err train_round(void *context, unsigned index, unsigned count)
 
 uint64_t negative_sampling_tokens(const struct negative_trainer *trainer)
 {
-    uint64_t chunk = atomic_load(&trainer->next_chunk);
-    return chunk / trainer->chunks * trainer->corpus->count +
-           chunk % trainer->chunks * NEGATIVE_CHUNK;
+    double epochs = (double)atomic_load(&trainer->next_chunk) /
+                    (double)trainer->corpus->chunk_count;
+    return (uint64_t)(epochs * (double)trainer->corpus->tokens);
 }
 
 static double log_sigmoid(double x)
@@ -190,19 +194,23 @@ static double log_sigmoid(double x)
     return x > 0 ? -log1p(exp(-x)) : x - log1p(exp(x));
 }
 
-/* Of pairs of neighbours spread evenly over the corpus, with negatives that depend on
- * the seed alone. */
+/* Of pairs of neighbours and negatives that depend on the seed alone. */
 double negative_sampling_loss(const struct negative_trainer *trainer)
 {
-    const struct negative_corpus *corpus = trainer->corpus;
+    const struct id_corpus *corpus = trainer->corpus;
     struct random random;
     random_seed(&random, trainer->settings->seed, UINT64_MAX);
     float *input = memory_new_aligned(trainer->stride, sizeof *input);
-    size_t step = corpus->count / LOSS_PAIRS + 1, pairs = 0;
+    size_t pairs = 0;
     double sum = 0;
-    for (size_t i = 0; input && i + 1 < corpus->count; i += step) {
-        uint32_t centre = corpus->ids[i] - corpus->first_id;
-        uint32_t context = corpus->ids[i + 1] - corpus->first_id;
+    for (size_t i = 0; input && i < LOSS_PAIRS; i++) {
+        const struct id_chunk *chunk =
+            corpus->chunks + random_below(&random, corpus->chunk_count);
+        size_t at = (size_t)random_below(&random, chunk->count);
+        if (at + 1 >= chunk->count)
+            continue;
+        uint32_t centre = chunk->ids[at] - VOCAB_RESERVED;
+        uint32_t context = chunk->ids[at + 1] - VOCAB_RESERVED;
         if (centre >= corpus->words || context >= corpus->words)
             continue;
         negative_worker_vector(trainer, context, input);
@@ -235,7 +243,7 @@ static enum err look_up(struct negative_trainer *trainer, const struct progress 
     uint64_t chunk = atomic_load(&trainer->next_chunk);
     struct progress_report report = {
         .fraction = budget_used(trainer, chunk),
-        .epoch = (double)chunk / (double)trainer->chunks,
+        .epoch = (double)chunk / (double)trainer->corpus->chunk_count,
         .step = chunk,
         .steps_total = trainer->chunks_total,
         .tokens = negative_sampling_tokens(trainer),
@@ -271,13 +279,10 @@ enum err negative_sampling_run(struct negative_trainer *trainer,
     return code;
 }
 
-float *negative_sampling_input(struct negative_trainer *trainer, size_t *stride)
+float *negative_sampling_finish(struct negative_trainer *trainer, size_t *stride)
 {
     *stride = trainer->stride;
+    for (uint32_t word = 0; trainer->subwords && word < trainer->corpus->words; word++)
+        negative_worker_vector(trainer, word, trainer->input + word * trainer->stride);
     return trainer->input;
-}
-
-float *negative_sampling_output(struct negative_trainer *trainer)
-{
-    return trainer->output;
 }

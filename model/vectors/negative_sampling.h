@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/progress.h"
 #include "base/span.h"
+#include "model/vectors/id_corpus.h"
 #include "model/vectors/subwords.h"
 
 #define NEGATIVE_WINDOW_MAX 64u
@@ -28,21 +29,14 @@ struct negative_settings {
     unsigned threads;
 };
 
-/* What is learned from. Ids below `first_id` are not words: `segment_end` ends a
- * sentence, the others are skipped. */
-struct negative_corpus {
-    const uint32_t *ids; /* [count] */
-    size_t count;
-    const uint64_t *counts; /* [words] how often id first_id + i stands in the corpus */
-    uint32_t words, first_id, segment_end;
-    const struct subwords *subwords; /* character n-grams of the words, or NULL */
-};
 
 struct negative_trainer;
 
-/* New trainer with fresh parameters; settings and corpus are kept by reference. */
+/* New trainer with fresh parameters; `subwords` are the indexed character n-grams of
+ * the corpus's words, or NULL. Everything is kept by reference. */
 MUST_CHECK enum err negative_sampling_new(const struct negative_settings *settings,
-                                          const struct negative_corpus *corpus,
+                                          const struct id_corpus *corpus,
+                                          const struct subwords *subwords,
                                           struct negative_trainer **out);
 void negative_sampling_free(struct negative_trainer *trainer);
 
@@ -59,9 +53,9 @@ MUST_CHECK enum err negative_sampling_run(struct negative_trainer *trainer,
 double negative_sampling_loss(const struct negative_trainer *trainer);
 uint64_t negative_sampling_tokens(const struct negative_trainer *trainer);
 
-/* The input matrix [words + buckets][stride]; a word's vector is the mean of its row and
- * its n-grams' rows. Borrowed. */
-float *negative_sampling_input(struct negative_trainer *trainer, size_t *stride);
-float *negative_sampling_output(struct negative_trainer *trainer); /* [words][stride] */
+/* Ends training and gives the result: rows 0 … words-1 of a matrix [words + buckets]
+ * [stride] are the words' vectors (with subwords, the mean of a word's row and its
+ * n-grams'), the others the n-grams' rows. Borrowed. */
+float *negative_sampling_finish(struct negative_trainer *trainer, size_t *stride);
 
 #endif

@@ -35,9 +35,9 @@ static size_t subword_count(const struct subwords *subwords, uint32_t word)
 void negative_worker_vector(const struct negative_trainer *trainer, uint32_t word,
                             float *to)
 {
-    const struct subwords *subwords = trainer->corpus->subwords;
+    const struct subwords *subwords = trainer->subwords;
     size_t stride = trainer->stride;
-    memcpy(to, trainer->input + word * stride, stride * sizeof *to);
+    memmove(to, trainer->input + word * stride, stride * sizeof *to);
     if (!subwords)
         return;
     size_t count = subword_count(subwords, word);
@@ -55,7 +55,7 @@ static void enter_window(struct negative_worker *worker, size_t position)
     struct negative_trainer *trainer = worker->trainer;
     size_t stride = trainer->stride;
     uint32_t word = worker->words[position];
-    if (!trainer->corpus->subwords) {
+    if (!trainer->subwords) {
         worker->rows[position] = trainer->input + word * stride;
         prefetch_row(worker->rows[position], stride);
         return;
@@ -69,7 +69,7 @@ static void enter_window(struct negative_worker *worker, size_t position)
 static void leave_window(struct negative_worker *worker, size_t position)
 {
     struct negative_trainer *trainer = worker->trainer;
-    const struct subwords *subwords = trainer->corpus->subwords;
+    const struct subwords *subwords = trainer->subwords;
     if (!subwords)
         return;
     size_t stride = trainer->stride;
@@ -174,20 +174,18 @@ static void train_sentence(struct negative_worker *worker)
 void negative_worker_chunk(struct negative_worker *worker, uint64_t chunk, float rate)
 {
     const struct negative_trainer *trainer = worker->trainer;
-    const struct negative_corpus *corpus = trainer->corpus;
-    size_t first = (size_t)(chunk % trainer->chunks) * NEGATIVE_CHUNK;
-    size_t end = first + NEGATIVE_CHUNK < corpus->count ? first + NEGATIVE_CHUNK
-                                                        : corpus->count;
+    const struct id_corpus *corpus = trainer->corpus;
+    struct id_chunk piece = corpus->chunks[chunk % corpus->chunk_count];
     random_seed(&worker->random, trainer->settings->seed, chunk + 1);
     worker->rate = rate;
     worker->count = 0;
-    for (size_t i = first; i < end; i++) {
-        uint32_t word = corpus->ids[i] - corpus->first_id;
+    for (size_t i = 0; i < piece.count; i++) {
+        uint32_t word = piece.ids[i] - VOCAB_RESERVED;
         if (word < corpus->words) {
             if ((uint32_t)random_next(&worker->random) < trainer->keep[word])
                 worker->words[worker->count++] = word;
         }
-        if (corpus->ids[i] == corpus->segment_end ||
+        if (piece.ids[i] == VOCAB_EOS ||
             worker->count == NEGATIVE_SENTENCE_MAX)
             train_sentence(worker);
     }

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* The kinds "skipgram" and "cbow": their parameters, and the way from a corpus to a
+ * model file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/model.h"
+#include "model/vectors/negative_sampling.h"
+#include "model/vectors/vectors_file.h"
+#include "model/vectors/vectors_kinds.h"
+
+static const double default_epochs = 5;
+
+#define COMMON_PARAMS(rate_)                                                             \
+    {"dim", PARAM_INTEGER, 1, 4096, "100", NULL, "Numbers in each vector"},              \
+    {"window", PARAM_INTEGER, 1, NEGATIVE_WINDOW_MAX, "5", NULL,                         \
+     "Words on either side of a word that count as its context; the reach is drawn "    \
+     "anew from 1 to this for each word"},                                               \
+    {"negatives", PARAM_INTEGER, 1, NEGATIVE_COUNT_MAX, "5", NULL,                       \
+     "Random words told from the true one at each step"},                                \
+    {"subsample", PARAM_NUMBER, 0, 1, "1e-4", NULL,                                      \
+     "Words with a larger share of the text are thinned; 0 keeps all"},                  \
+    {"learning_rate", PARAM_NUMBER, 1e-6, 10, rate_, NULL,                               \
+     "Step size at the start; it falls linearly to zero"},                               \
+    {"negative_power", PARAM_NUMBER, 0, 1, "0.75", NULL,                                 \
+     "Negatives are drawn in proportion to their count to this power"},                  \
+    {"min_subword", PARAM_INTEGER, 0, SUBWORDS_LENGTH_MAX, "0", NULL,                    \
+     "Shortest character n-gram of a word that has a vector of its own; 0: none"},       \
+    {"max_subword", PARAM_INTEGER, 0, SUBWORDS_LENGTH_MAX, "0", NULL,                    \
+     "Longest character n-gram of a word that has a vector of its own; 0: none"},        \
+    {"subword_buckets", PARAM_INTEGER, 1, SUBWORDS_BUCKETS_MAX, "200000", NULL,          \
+     "Vectors that the character n-grams share by their hash"},                          \
+    {NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL}
+
+static const struct param skipgram_params[] = {COMMON_PARAMS("0.05")};
+static const struct param cbow_params[] = {COMMON_PARAMS("0.05")};
+
+static struct negative_settings settings_of(const struct train_spec *spec)
+{
+    const struct params *params = &spec->params;
+    bool limited = spec->budget.tokens > 0 || spec->budget.seconds > 0;
+    return (struct negative_settings){
+        .cbow = spec->kind == &kind_cbow,
+        .dim = (uint32_t)params_number(params, "dim"),
+        .window = (uint32_t)params_number(params, "window"),
+        .negatives = (uint32_t)params_number(params, "negatives"),
+        .subsample = params_number(params, "subsample"),
+        .rate = params_number(params, "learning_rate"),
+        .power = params_number(params, "negative_power"),
+        .epochs = spec->budget.epochs > 0 ? spec->budget.epochs
+                  : limited               ? 1000
+                                          : default_epochs,
+        .seconds = spec->budget.seconds,
+        .tokens = (uint64_t)spec->budget.tokens,
+        .seed = spec->seed,
+        .threads = train_threads(spec),
+    };
+}
+
+/* The character n-grams the parameters ask for, indexed; NULL when they ask for none. */
+static enum err make_subwords(const struct train_spec *spec,
+                              const struct id_corpus *corpus, struct subwords **out,
+                              struct err_info *info)
+{
+    *out = NULL;
+    uint32_t minimum = (uint32_t)params_number(&spec->params, "min_subword");
+    uint32_t maximum = (uint32_t)params_number(&spec->params, "max_subword");
+    uint32_t buckets = (uint32_t)params_number(&spec->params, "subword_buckets");
+    if (maximum == 0)
+        return ERR_OK;
+    if (minimum == 0)
+        minimum = 1;
+    if (minimum > maximum)
+        return err_set_field(info, ERR_INVALID, "/params/min_subword",
+                             "min_subword must not exceed max_subword");
+    enum err code = subwords_new(minimum, maximum, buckets, out);
+    if (!code)
+        code = subwords_index(*out, corpus->vocab, VOCAB_RESERVED);
+    return code;
+}
+
+static void fill_result(const struct negative_settings *settings,
+                        const struct id_corpus *corpus, const struct subwords *subwords,
+                        const struct negative_trainer *trainer,
+                        struct train_result *result)
+{
+    uint64_t rows = corpus->words + (subwords ? subwords->buckets : 0);
+    result->parameters = rows * settings->dim;
+    result->vocab_size = vocab_size(corpus->vocab);
+    train_result_metric(result, "train_loss", negative_sampling_loss(trainer));
+    train_result_metric(result, "tokens", (double)negative_sampling_tokens(trainer));
+    train_result_metric(result, "deterministic", settings->threads == 1);
+    if (settings->threads > 1)
+        train_result_note(result, "Trained by %u threads without locks: another run "
+                                  "gives slightly different vectors; threads 1 does not",
+                          settings->threads);
+}
+
+static enum err write_model(const struct train_spec *spec,
+                            const struct id_corpus *corpus, struct subwords *subwords,
+                            struct negative_trainer *trainer, const struct writer *to,
+                            const struct train_result *result)
+{
+    struct artefact_writer *writer = NULL;
+    uint32_t dim = (uint32_t)params_number(&spec->params, "dim");
+    size_t stride;
+    float *input = negative_sampling_finish(trainer, &stride);
+    if (subwords)
+        subwords->rows = input + corpus->words * stride;
+    enum err code = artefact_begin(to, spec->kind->name, &writer);
+    if (!code)
+        code = model_write_head(writer, spec, corpus->tokenizer, corpus->vocab);
+    if (!code)
+        code = vectors_file_write(writer, input, corpus->words, dim, subwords);
+    if (!code)
+        code = model_write_result(writer, result);
+    if (!code)
+        code = artefact_finish(writer);
+    artefact_writer_free(writer);
+    return code;
+}
+
+static enum err train(const struct train_spec *spec, const struct train_input *input,
+                      const struct progress *progress, const struct writer *artefact,
+                      struct train_result *result, struct err_info *info)
+{
+    struct id_corpus *corpus = NULL;
+    struct subwords *subwords = NULL;
+    struct negative_trainer *trainer = NULL;
+    struct negative_settings settings = settings_of(spec);
+    enum err code = id_corpus_new(spec, input, true, progress, &corpus, info);
+    if (!code)
+        code = make_subwords(spec, corpus, &subwords, info);
+    if (!code)
+        code = negative_sampling_new(&settings, corpus, subwords, &trainer);
+    if (!code && input->resume.size)
+        code = negative_sampling_restore(trainer, input->resume, info);
+    if (!code)
+        code = negative_sampling_run(trainer, progress);
+    if (!code) {
+        fill_result(&settings, corpus, subwords, trainer, result);
+        code = write_model(spec, corpus, subwords, trainer, artefact, result);
+    }
+    negative_sampling_free(trainer);
+    subwords_free(subwords);
+    id_corpus_free(corpus);
+    return code;
+}
+
+const struct kind kind_skipgram = {
+    .name = "skipgram",
+    .help = "Word vectors that predict the words around each word (skip-gram with "
+            "negative sampling)",
+    .params = skipgram_params,
+    .can = CAN_VECTORS,
+    .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
+    .train = train,
+    .load = vectors_file_load,
+};
+
+const struct kind kind_cbow = {
+    .name = "cbow",
+    .help = "Word vectors whose mean around a gap predicts the word in it (continuous bag "
+            "of words with negative sampling)",
+    .params = cbow_params,
+    .can = CAN_VECTORS,
+    .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
+    .train = train,
+    .load = vectors_file_load,
+};
