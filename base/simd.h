@@ -31,16 +31,18 @@
 
 #if SIMD_X86 && defined(__clang__)
 #define SIMD_BEGIN_AVX512                                                                \
-    _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma\"))), apply_to=function)")
+    _Pragma("clang attribute "                                                           \
+            "push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,"      \
+            "fma\"))), apply_to=function)")
 #define SIMD_BEGIN_AVX2                                                                  \
-    _Pragma("clang attribute push(__attribute__((target(\"avx2,fma\"))), apply_to=function)")
+    _Pragma("clang attribute push(__attribute__((target(\"avx2,fma\"))), "               \
+            "apply_to=function)")
 #define SIMD_END _Pragma("clang attribute pop")
 #elif SIMD_X86
 #define SIMD_BEGIN_AVX512                                                                \
     _Pragma("GCC push_options")                                                          \
-    _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma\")")
-#define SIMD_BEGIN_AVX2                                                                  \
-    _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,fma\")")
+        _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma\")")
+#define SIMD_BEGIN_AVX2 _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,fma\")")
 #define SIMD_END _Pragma("GCC pop_options")
 #endif
 

@@ -19,6 +19,12 @@ struct span id_corpus_text(const struct train_input *input)
     return text;
 }
 
+unsigned id_corpus_threads(const struct train_spec *spec)
+{
+    unsigned threads = spec->threads ? spec->threads : parallel_cores();
+    return threads > PARALLEL_THREADS_MAX ? PARALLEL_THREADS_MAX : threads;
+}
+
 struct encode_job {
     const struct train_spec *spec;
     struct id_corpus *corpus;
@@ -90,13 +96,12 @@ static enum err encode_text(struct id_corpus *corpus, const struct train_spec *s
                             const struct train_input *input,
                             const struct progress *progress)
 {
-    unsigned threads = train_threads(spec);
+    unsigned threads = id_corpus_threads(spec);
     struct encode_job *job = memory_new_array(1, sizeof *job);
     corpus->spills = memory_new_array(threads, sizeof *corpus->spills);
     enum err code = job && corpus->spills ? ERR_OK : ERR_NO_MEMORY;
     while (!code && corpus->spill_count < threads) {
-        code = spill_open(input->scratch_directory,
-                          &corpus->spills[corpus->spill_count]);
+        code = spill_open(input->scratch_directory, &corpus->spills[corpus->spill_count]);
         corpus->spill_count += !code;
     }
     if (!code) {
@@ -137,7 +142,7 @@ enum err id_corpus_new(const struct train_spec *spec, const struct train_input *
     enum err code =
         tokenizer_train(&spec->tokenizer, text, progress, &corpus->tokenizer, info);
     if (!code)
-        code = vocab_build(corpus->tokenizer, text, train_threads(spec), progress,
+        code = vocab_build(corpus->tokenizer, text, id_corpus_threads(spec), progress,
                            &corpus->vocab, info);
     if (!code)
         code = count_words(corpus, info);

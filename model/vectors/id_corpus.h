@@ -20,9 +20,9 @@ struct id_chunk {
 struct id_corpus {
     struct tokenizer *tokenizer;
     struct vocab *vocab;
-    uint32_t words;   /* of the vocabulary, without the reserved ones */
-    uint64_t *counts; /* [words] of id VOCAB_RESERVED + i */
-    uint64_t tokens;  /* all ids, <unk> and </s> included */
+    uint32_t words;          /* of the vocabulary, without the reserved ones */
+    uint64_t *counts;        /* [words] of id VOCAB_RESERVED + i */
+    uint64_t tokens;         /* all ids, <unk> and </s> included */
     struct id_chunk *chunks; /* [chunk_count] */
     size_t chunk_count;
     struct spill **spills; /* [spill_count] what the chunks point into */
@@ -33,13 +33,16 @@ struct id_corpus {
  * text, the validation part too, since these trainers do not evaluate on it. */
 struct span id_corpus_text(const struct train_input *input);
 
+/* The threads a spec asks for: its own number, or as many as there are cores. */
+unsigned id_corpus_threads(const struct train_spec *spec);
+
 /* New: learns the tokenizer, counts the words, encodes the text on the spec's threads.
  * ERR_CORPUS_TOO_SMALL when fewer than two words are frequent enough. With `encode`
  * false there are no chunks. */
 MUST_CHECK enum err id_corpus_new(const struct train_spec *spec,
                                   const struct train_input *input, bool encode,
-                                  const struct progress *progress,
-                                  struct id_corpus **out, struct err_info *info);
+                                  const struct progress *progress, struct id_corpus **out,
+                                  struct err_info *info);
 void id_corpus_free(struct id_corpus *corpus);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Picks the kernels for the processor at hand. The same source, kernels_body.h, is
+/* Picks the kernels for the processor at hand. The same source, kernels_body.inc, is
  * compiled for each set with its own number of lanes; results differ in the last bits
  * between sets, never between runs on one. */
 #include "model/vectors/kernels.h"

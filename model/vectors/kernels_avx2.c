@@ -11,6 +11,6 @@ SIMD_BEGIN_AVX2
 #define KERNELS_LANES 8
 #define KERNELS_SET kernels_avx2
 #define KERNELS_NAME "avx2"
-#include "model/vectors/kernels_body.h"
+#include "model/vectors/kernels_body.inc"
 SIMD_END
 #endif

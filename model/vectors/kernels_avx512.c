@@ -11,6 +11,6 @@ SIMD_BEGIN_AVX512
 #define KERNELS_LANES 16
 #define KERNELS_SET kernels_avx512
 #define KERNELS_NAME "avx512"
-#include "model/vectors/kernels_body.h"
+#include "model/vectors/kernels_body.inc"
 SIMD_END
 #endif

@@ -9,4 +9,4 @@
 #define KERNELS_LANES 4
 #define KERNELS_SET kernels_plain
 #define KERNELS_NAME "plain"
-#include "model/vectors/kernels_body.h"
+#include "model/vectors/kernels_body.inc"

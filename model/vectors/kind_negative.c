@@ -14,24 +14,66 @@ static const double default_epochs = 5;
 
 #define COMMON_PARAMS(rate_)                                                             \
     {"dim", PARAM_INTEGER, 1, 4096, "100", NULL, "Numbers in each vector"},              \
-    {"window", PARAM_INTEGER, 1, NEGATIVE_WINDOW_MAX, "5", NULL,                         \
-     "Words on either side of a word that count as its context; the reach is drawn "    \
-     "anew from 1 to this for each word"},                                               \
-    {"negatives", PARAM_INTEGER, 1, NEGATIVE_COUNT_MAX, "5", NULL,                       \
-     "Random words told from the true one at each step"},                                \
-    {"subsample", PARAM_NUMBER, 0, 1, "1e-4", NULL,                                      \
-     "Words with a larger share of the text are thinned; 0 keeps all"},                  \
-    {"learning_rate", PARAM_NUMBER, 1e-6, 10, rate_, NULL,                               \
-     "Step size at the start; it falls linearly to zero"},                               \
-    {"negative_power", PARAM_NUMBER, 0, 1, "0.75", NULL,                                 \
-     "Negatives are drawn in proportion to their count to this power"},                  \
-    {"min_subword", PARAM_INTEGER, 0, SUBWORDS_LENGTH_MAX, "0", NULL,                    \
-     "Shortest character n-gram of a word that has a vector of its own; 0: none"},       \
-    {"max_subword", PARAM_INTEGER, 0, SUBWORDS_LENGTH_MAX, "0", NULL,                    \
-     "Longest character n-gram of a word that has a vector of its own; 0: none"},        \
-    {"subword_buckets", PARAM_INTEGER, 1, SUBWORDS_BUCKETS_MAX, "200000", NULL,          \
-     "Vectors that the character n-grams share by their hash"},                          \
-    {NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL}
+        {"window",                                                                       \
+         PARAM_INTEGER,                                                                  \
+         1,                                                                              \
+         NEGATIVE_WINDOW_MAX,                                                            \
+         "5",                                                                            \
+         NULL,                                                                           \
+         "Words on either side of a word that count as its context; the reach is drawn " \
+         "anew from 1 to this for each word"},                                           \
+        {"negatives",                                                                    \
+         PARAM_INTEGER,                                                                  \
+         1,                                                                              \
+         NEGATIVE_COUNT_MAX,                                                             \
+         "5",                                                                            \
+         NULL,                                                                           \
+         "Random words told from the true one at each step"},                            \
+        {"subsample",                                                                    \
+         PARAM_NUMBER,                                                                   \
+         0,                                                                              \
+         1,                                                                              \
+         "1e-4",                                                                         \
+         NULL,                                                                           \
+         "Words with a larger share of the text are thinned; 0 keeps all"},              \
+        {"learning_rate",                                                                \
+         PARAM_NUMBER,                                                                   \
+         1e-6,                                                                           \
+         10,                                                                             \
+         rate_,                                                                          \
+         NULL,                                                                           \
+         "Step size at the start; it falls linearly to zero"},                           \
+        {"negative_power",                                                               \
+         PARAM_NUMBER,                                                                   \
+         0,                                                                              \
+         1,                                                                              \
+         "0.75",                                                                         \
+         NULL,                                                                           \
+         "Negatives are drawn in proportion to their count to this power"},              \
+        {"min_subword",                                                                  \
+         PARAM_INTEGER,                                                                  \
+         0,                                                                              \
+         SUBWORDS_LENGTH_MAX,                                                            \
+         "0",                                                                            \
+         NULL,                                                                           \
+         "Shortest character n-gram of a word that has a vector of its own; 0: none"},   \
+        {"max_subword",                                                                  \
+         PARAM_INTEGER,                                                                  \
+         0,                                                                              \
+         SUBWORDS_LENGTH_MAX,                                                            \
+         "0",                                                                            \
+         NULL,                                                                           \
+         "Longest character n-gram of a word that has a vector of its own; 0: none"},    \
+        {"subword_buckets",                                                              \
+         PARAM_INTEGER,                                                                  \
+         1,                                                                              \
+         SUBWORDS_BUCKETS_MAX,                                                           \
+         "200000",                                                                       \
+         NULL,                                                                           \
+         "Vectors that the character n-grams share by their hash"},                      \
+    {                                                                                    \
+        NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL                                      \
+    }
 
 static const struct param skipgram_params[] = {COMMON_PARAMS("0.05")};
 static const struct param cbow_params[] = {COMMON_PARAMS("0.05")};
@@ -54,7 +96,7 @@ static struct negative_settings settings_of(const struct train_spec *spec)
         .seconds = spec->budget.seconds,
         .tokens = (uint64_t)spec->budget.tokens,
         .seed = spec->seed,
-        .threads = train_threads(spec),
+        .threads = id_corpus_threads(spec),
     };
 }
 
@@ -92,15 +134,15 @@ static void fill_result(const struct negative_settings *settings,
     train_result_metric(result, "tokens", (double)negative_sampling_tokens(trainer));
     train_result_metric(result, "deterministic", settings->threads == 1);
     if (settings->threads > 1)
-        train_result_note(result, "Trained by %u threads without locks: another run "
-                                  "gives slightly different vectors; threads 1 does not",
+        train_result_note(result,
+                          "Trained by %u threads without locks: another run "
+                          "gives slightly different vectors; threads 1 does not",
                           settings->threads);
 }
 
-static enum err write_model(const struct train_spec *spec,
-                            const struct id_corpus *corpus, struct subwords *subwords,
-                            struct negative_trainer *trainer, const struct writer *to,
-                            const struct train_result *result)
+static enum err write_model(const struct train_spec *spec, const struct id_corpus *corpus,
+                            struct subwords *subwords, struct negative_trainer *trainer,
+                            const struct writer *to, const struct train_result *result)
 {
     struct artefact_writer *writer = NULL;
     uint32_t dim = (uint32_t)params_number(&spec->params, "dim");
@@ -161,8 +203,9 @@ const struct kind kind_skipgram = {
 
 const struct kind kind_cbow = {
     .name = "cbow",
-    .help = "Word vectors whose mean around a gap predicts the word in it (continuous bag "
-            "of words with negative sampling)",
+    .help =
+        "Word vectors whose mean around a gap predicts the word in it (continuous bag "
+        "of words with negative sampling)",
     .params = cbow_params,
     .can = CAN_VECTORS,
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},

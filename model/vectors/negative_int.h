@@ -10,7 +10,7 @@
 #include "model/vectors/negative_sampling.h"
 #include "model/vectors/sampling.h"
 
-#define NEGATIVE_SENTENCE_MAX 1000u      /* words; longer sentences are cut */
+#define NEGATIVE_SENTENCE_MAX 1000u /* words; longer sentences are cut */
 
 /* What a checkpoint starts with; the two matrices follow. 64 bytes. */
 struct negative_head {
@@ -26,12 +26,12 @@ struct negative_trainer {
     const struct id_corpus *corpus;
     const struct subwords *subwords; /* or NULL */
     const struct kernels *kernels;
-    void *block;       /* head, input, output: one allocation, handed out as a checkpoint */
+    void *block; /* head, input, output: one allocation, handed out as a checkpoint */
     size_t block_size;
-    float *input;      /* [words + buckets][stride] */
-    float *output;     /* [words][stride] */
+    float *input;  /* [words + buckets][stride] */
+    float *output; /* [words][stride] */
     size_t stride;
-    uint32_t *keep;    /* [words] */
+    uint32_t *keep; /* [words] */
     struct alias_table noise;
     uint64_t chunks_total;
     atomic_uint_fast64_t next_chunk;

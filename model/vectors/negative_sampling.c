@@ -184,8 +184,8 @@ static enum err train_round(void *context, unsigned index, unsigned count)
 
 uint64_t negative_sampling_tokens(const struct negative_trainer *trainer)
 {
-    double epochs = (double)atomic_load(&trainer->next_chunk) /
-                    (double)trainer->corpus->chunk_count;
+    double epochs =
+        (double)atomic_load(&trainer->next_chunk) / (double)trainer->corpus->chunk_count;
     return (uint64_t)(epochs * (double)trainer->corpus->tokens);
 }
 

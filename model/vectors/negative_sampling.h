@@ -22,13 +22,12 @@ struct negative_settings {
     bool cbow;
     uint32_t dim, window, negatives;
     double subsample, rate;
-    double power;            /* negatives are drawn with count^power */
-    double epochs, seconds;  /* seconds 0: not limited */
-    uint64_t tokens;         /* 0: not limited */
+    double power;           /* negatives are drawn with count^power */
+    double epochs, seconds; /* seconds 0: not limited */
+    uint64_t tokens;        /* 0: not limited */
     uint64_t seed;
     unsigned threads;
 };
-
 
 struct negative_trainer;
 

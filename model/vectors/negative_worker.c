@@ -185,8 +185,7 @@ void negative_worker_chunk(struct negative_worker *worker, uint64_t chunk, float
             if ((uint32_t)random_next(&worker->random) < trainer->keep[word])
                 worker->words[worker->count++] = word;
         }
-        if (piece.ids[i] == VOCAB_EOS ||
-            worker->count == NEGATIVE_SENTENCE_MAX)
+        if (piece.ids[i] == VOCAB_EOS || worker->count == NEGATIVE_SENTENCE_MAX)
             train_sentence(worker);
     }
     train_sentence(worker);

@@ -45,9 +45,9 @@ static enum err unit_of_word(const struct vectors *vectors, struct span word, fl
 
 /* The rooms of one call: question i's words are units[starts[i] …], each one row. */
 struct analogy_room {
-    float *units; /* [words][stride] */
-    float *sums;  /* [count][stride], for 3CosAdd */
-    uint32_t *excluded; /* [words] rows */
+    float *units;                      /* [words][stride] */
+    float *sums;                       /* [count][stride], for 3CosAdd */
+    uint32_t *excluded;                /* [words] rows */
     struct search_question *questions; /* [count] */
     size_t words;
 };
@@ -68,18 +68,18 @@ static enum err make_room(struct analogy_room *room, const struct vectors *vecto
     for (size_t i = 0; i < count; i++) {
         size_t words = analogies[i].positive_count + analogies[i].negative_count;
         if (analogies[i].positive_count == 0 || words > QUERIES_ANALOGY_WORDS_MAX)
-            return err_set(info, ERR_INVALID,
-                           "an analogy takes 1 to %u words, at least one of them positive",
-                           QUERIES_ANALOGY_WORDS_MAX);
+            return err_set(
+                info, ERR_INVALID,
+                "an analogy takes 1 to %u words, at least one of them positive",
+                QUERIES_ANALOGY_WORDS_MAX);
         room->words += words;
     }
     room->units = memory_new_aligned(room->words, row);
     room->sums = memory_new_aligned(count, row);
     room->excluded = memory_new_array(room->words, sizeof *room->excluded);
     room->questions = memory_new_array(count, sizeof *room->questions);
-    return room->units && room->sums && room->excluded && room->questions
-               ? ERR_OK
-               : ERR_NO_MEMORY;
+    return room->units && room->sums && room->excluded && room->questions ? ERR_OK
+                                                                          : ERR_NO_MEMORY;
 }
 
 static enum err add_word(struct analogy_room *room, const struct vectors *vectors,
@@ -210,7 +210,8 @@ enum err queries_text(const struct vectors *vectors, const struct tokenizer *tok
     memset(to, 0, stride * sizeof *to);
     struct token_cursor *cursor = NULL;
     float *word = memory_new_aligned(stride, sizeof *word);
-    enum err code = word ? token_cursor_new(tokenizer, text, true, &cursor) : ERR_NO_MEMORY;
+    enum err code =
+        word ? token_cursor_new(tokenizer, text, true, &cursor) : ERR_NO_MEMORY;
     struct token token;
     while (!code) {
         enum token_event event = token_cursor_next(cursor, &token);

@@ -16,7 +16,7 @@ struct alias_table {
     struct alias_cell {
         uint32_t threshold; /* of 2³²: below it the cell itself, else its alias */
         uint32_t alias;
-    } *cells; /* [count] */
+    } * cells; /* [count] */
     uint32_t count;
 };
 

@@ -8,7 +8,8 @@
  *     euclidean  scale 2, offset −‖row‖², since ‖q−x‖² = ‖q‖² − (2 q·x − ‖x‖²)
  * and a kernel picks the few positions above a question's threshold, which go through
  * its heap. Threads take alternate blocks with heaps of their own, merged at the end.
- * Euclidean distances of the answers are computed again directly, free of cancellation. */
+ * Euclidean distances of the answers are computed again directly, free of cancellation.
+ */
 #include "model/vectors/search.h"
 
 #include <cblas.h>
@@ -61,7 +62,9 @@ static void prepare_block(const struct pass *pass, struct block *block)
     enum metric metric = pass->search->metric;
     for (uint32_t i = 0; i < block->count; i++) {
         float squared = inverse[i] > 0 ? 1 / (inverse[i] * inverse[i]) : 0;
-        block->scale[i] = metric == METRIC_COSINE ? inverse[i] : metric == METRIC_DOT ? 1 : 2;
+        block->scale[i] = metric == METRIC_COSINE ? inverse[i]
+                          : metric == METRIC_DOT  ? 1
+                                                  : 2;
         block->offset[i] = metric == METRIC_EUCLIDEAN ? -squared : 0;
     }
 }
@@ -95,9 +98,9 @@ static void multiply_scores(const struct search_question *question, float *score
         for (uint32_t v = 0; v < question->positives; v++)
             product *= shifted(scores[v * BLOCK + i] * block->scale[i]);
         for (uint32_t v = 0; v < question->negatives; v++)
-            product /= shifted(scores[(question->positives + v) * BLOCK + i] *
-                               block->scale[i]) +
-                       product_floor;
+            product /=
+                shifted(scores[(question->positives + v) * BLOCK + i] * block->scale[i]) +
+                product_floor;
         scores[i] = product;
     }
 }
@@ -120,9 +123,9 @@ static void offer_block(const struct pass *pass, struct block *block, unsigned t
     bool product = question->positives + question->negatives > 1;
     if (product)
         multiply_scores(question, scores, block);
-    size_t count = pass->kernels->above(scores, product ? NULL : block->scale,
-                                        block->offset, block->count,
-                                        best_threshold(&best), block->positions);
+    size_t count =
+        pass->kernels->above(scores, product ? NULL : block->scale, block->offset,
+                             block->count, best_threshold(&best), block->positions);
     for (size_t i = 0; i < count; i++) {
         uint32_t row = block->first + block->positions[i];
         if (!is_excluded(question, row))
@@ -141,7 +144,8 @@ static enum err search_part(void *context, unsigned index, unsigned count)
     for (uint32_t b = index; !code && b < blocks; b += count) {
         block->scores = scores;
         block->first = b * BLOCK;
-        block->count = pass->rows - block->first < BLOCK ? pass->rows - block->first : BLOCK;
+        block->count =
+            pass->rows - block->first < BLOCK ? pass->rows - block->first : BLOCK;
         prepare_block(pass, block);
         score_block(pass, block);
         for (size_t q = 0; q < pass->question_count; q++)
@@ -158,9 +162,8 @@ static void measure_distances(const struct pass *pass, const float *query,
 {
     size_t stride = pass->vectors->stride;
     for (size_t i = 0; i < count; i++)
-        items[i].score =
-            -pass->kernels->distance(query, pass->vectors->matrix + items[i].row * stride,
-                                     stride);
+        items[i].score = -pass->kernels->distance(
+            query, pass->vectors->matrix + items[i].row * stride, stride);
     struct best again = {items, 0, count};
     for (size_t i = 0; i < count; i++)
         best_offer(&again, items[i].row, items[i].score);
@@ -208,9 +211,8 @@ static enum err copy_queries(const struct pass *pass, float **out)
         double sum = 0;
         for (size_t d = 0; d < stride; d++)
             sum += (double)to[q * stride + d] * to[q * stride + d];
-        float scale = pass->search->metric == METRIC_COSINE && sum > 0
-                          ? (float)(1 / sqrt(sum))
-                          : 1;
+        float scale =
+            pass->search->metric == METRIC_COSINE && sum > 0 ? (float)(1 / sqrt(sum)) : 1;
         for (size_t d = 0; d < stride; d++)
             to[q * stride + d] *= scale;
     }
@@ -226,7 +228,8 @@ static enum err run_pass(struct pass *pass, struct neighbour *results, size_t *f
         return ERR_NO_MEMORY;
     pass->heaps = memory_new_array(items, sizeof *pass->heaps);
     pass->counts = memory_new_array(slots, sizeof *pass->counts);
-    enum err code = pass->heaps && pass->counts ? copy_queries(pass, &queries) : ERR_NO_MEMORY;
+    enum err code =
+        pass->heaps && pass->counts ? copy_queries(pass, &queries) : ERR_NO_MEMORY;
     pass->queries = queries;
     if (!code)
         code = parallel_run(pass->threads, search_part, pass);
@@ -263,8 +266,8 @@ static unsigned threads_for(const struct search *search, size_t rows, size_t str
 enum err search_exact(const struct vectors *vectors, const struct search *search,
                       struct neighbour *results, size_t *found)
 {
-    uint32_t rows = search->rows && search->rows < vectors->count ? search->rows
-                                                                  : vectors->count;
+    uint32_t rows =
+        search->rows && search->rows < vectors->count ? search->rows : vectors->count;
     memset(found, 0, search->question_count * sizeof *found);
     if (rows == 0 || search->k == 0)
         return ERR_OK;

@@ -104,8 +104,8 @@ enum err vectors_new_take(const struct vocab *vocab, uint32_t first_id, float *m
                           uint32_t count, uint32_t dim, struct vectors **out,
                           struct err_info *info)
 {
-    enum err code = vectors_new(vocab, first_id, matrix, count, dim, vectors_stride(dim),
-                                out, info);
+    enum err code =
+        vectors_new(vocab, first_id, matrix, count, dim, vectors_stride(dim), out, info);
     if (!code && !(*out)->owned_matrix)
         (*out)->owned_matrix = matrix;
     else

@@ -19,7 +19,7 @@ struct vectors {
     const float *inverse_norm; /* [count] 1/‖row‖, 0 for a zero row */
     uint32_t first_id;         /* rows start here (VOCAB_RESERVED for word vectors) */
     uint32_t count, dim;
-    size_t stride;             /* floats from row to row, a multiple of 16 */
+    size_t stride;                   /* floats from row to row, a multiple of 16 */
     const struct subwords *subwords; /* vectors for unseen words, or NULL; owned */
     const struct hnsw *index;        /* approximate search, or NULL; owned */
     float *owned_matrix, *owned_norms;

@@ -19,8 +19,8 @@ enum err vectors_file_write(struct artefact_writer *writer, const float *matrix,
     code = artefact_put(writer, "subwords", ARTEFACT_U32, 1, &three, sizes);
     shape[0] = subwords->buckets;
     if (!code)
-        code = artefact_put(writer, "subwords.rows", ARTEFACT_F32, 2, shape,
-                            subwords->rows);
+        code =
+            artefact_put(writer, "subwords.rows", ARTEFACT_F32, 2, shape, subwords->rows);
     return code;
 }
 
@@ -63,7 +63,8 @@ enum err vectors_file_load(struct model *model, const struct artefact *artefact,
         code = artefact_need(artefact, "vectors.dim", ARTEFACT_U32, 1, &dims, info);
     if (code)
         return code;
-    uint32_t dim = dims->shape[0] == 1 ? *(const uint32_t *)(const void *)dims->content.bytes : 0;
+    uint32_t dim =
+        dims->shape[0] == 1 ? *(const uint32_t *)(const void *)dims->content.bytes : 0;
     uint32_t words = vocab_size(model->vocab) - VOCAB_RESERVED;
     if (dim < 1 || dim > VECTORS_DIM_MAX || matrix->shape[0] != words ||
         matrix->shape[1] != vectors_stride(dim))

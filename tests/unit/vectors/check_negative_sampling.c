@@ -21,8 +21,8 @@ static size_t right_neighbours(const struct vectors *vectors)
 {
     size_t right = 0;
     for (uint32_t row = 0; row < vectors->count; row++) {
-        struct search_question question = {.positives = 1, .exclude = &row,
-                                           .exclude_count = 1};
+        struct search_question question = {
+            .positives = 1, .exclude = &row, .exclude_count = 1};
         struct search search = {.vectors = vectors_row(vectors, row),
                                 .vector_count = 1,
                                 .questions = &question,
@@ -65,8 +65,9 @@ END_TEST
 START_TEST(one_thread_repeats_to_the_byte)
 {
     char *text = fixture_text(2000, 2);
-    const char *params[] = {"dim", "12", "min_subword", "2", "max_subword", "3",
-                            "subword_buckets", "500", NULL};
+    const char *params[] = {"dim",         "12", "min_subword",     "2",
+                            "max_subword", "3",  "subword_buckets", "500",
+                            NULL};
     struct buffer first, second;
     struct train_result result;
     ck_assert_int_eq(fixture_train(kind_names[_i], text, 1, params, 2, &first, &result),
@@ -120,8 +121,8 @@ START_TEST(resumes_to_the_byte)
     init_spec(&spec, kind_names[_i]);
     struct train_input input = {.text = span_of_text(text)};
     struct interruption interruption = {0};
-    struct progress progress = {.context = &interruption, .report = stop_soon,
-                                .checkpoint = keep_checkpoint};
+    struct progress progress = {
+        .context = &interruption, .report = stop_soon, .checkpoint = keep_checkpoint};
     struct train_result result = {0};
     struct buffer whole, resumed;
     buffer_init(&whole, (size_t)1 << 28);
@@ -158,8 +159,9 @@ END_TEST
 START_TEST(unseen_words_through_subwords)
 {
     char *text = fixture_text(3000, 4);
-    const char *params[] = {"dim", "16", "min_subword", "1", "max_subword", "4",
-                            "subword_buckets", "1000", "subsample", "0", NULL};
+    const char *params[] = {
+        "dim",  "16",        "min_subword", "1", "max_subword", "4", "subword_buckets",
+        "1000", "subsample", "0",           NULL};
     struct buffer bytes;
     struct train_result result;
     ck_assert_int_eq(fixture_train(kind_names[_i], text, 1, params, 4, &bytes, &result),

@@ -25,8 +25,7 @@ static double cosine(const struct vectors *vectors, const double *a, uint32_t ro
 static void unit_row(const struct vectors *vectors, uint32_t row, double *to)
 {
     for (uint32_t d = 0; d < vectors->dim; d++)
-        to[d] = (double)vectors_row(vectors, row)[d] *
-                (double)vectors->inverse_norm[row];
+        to[d] = (double)vectors_row(vectors, row)[d] * (double)vectors->inverse_norm[row];
 }
 
 /* w1 - w0 + w2 by hand; the inputs are left out. */
@@ -63,16 +62,15 @@ START_TEST(analogies_as_defined)
     struct analogy analogies[9];
     for (size_t i = 0; i < 9; i++)
         analogies[i] = (struct analogy){positive, negative, 2, 1};
-    struct analogy_options options = {.method = (enum analogy_method)_i,
-                                      .k = 4,
-                                      .exclude_inputs = true};
+    struct analogy_options options = {
+        .method = (enum analogy_method)_i, .k = 4, .exclude_inputs = true};
     struct neighbour results[9 * 4];
     size_t found[9];
     double best;
     uint32_t answer = naive_analogy(fixture.vectors, options.method, &best);
-    ck_assert_int_eq(queries_analogy(fixture.vectors, analogies, 9, &options, results,
-                                     found, NULL),
-                     ERR_OK);
+    ck_assert_int_eq(
+        queries_analogy(fixture.vectors, analogies, 9, &options, results, found, NULL),
+        ERR_OK);
     for (size_t i = 0; i < 9; i++) {
         ck_assert_uint_eq(found[i], 4);
         ck_assert_uint_eq(results[i * 4].row, answer);
@@ -174,10 +172,10 @@ START_TEST(odd_one_out_of_a_trained_text)
     ck_assert_uint_eq(unknown, 1);
     uint32_t a = vectors_row_of(model->vectors, words[0]);
     uint32_t b = vectors_row_of(model->vectors, words[1]);
-    ck_assert_float_eq_tol(mean[0],
-                           (vectors_row(model->vectors, a)[0] +
-                            vectors_row(model->vectors, b)[0]) / 2,
-                           1e-6f);
+    ck_assert_float_eq_tol(
+        mean[0],
+        (vectors_row(model->vectors, a)[0] + vectors_row(model->vectors, b)[0]) / 2,
+        1e-6f);
     ck_assert_int_eq(queries_text(model->vectors, model->tokenizer, span_of_text(""),
                                   mean, &known, &unknown),
                      ERR_OK);

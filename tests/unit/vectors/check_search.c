@@ -127,8 +127,8 @@ START_TEST(metrics_agree_on_unit_vectors)
     struct neighbour results[METRIC_COUNT][K];
     size_t found[METRIC_COUNT];
     for (uint32_t row = 0; row < 2000; row += 111) {
-        struct search_question question = {.positives = 1, .exclude = &row,
-                                           .exclude_count = 1};
+        struct search_question question = {
+            .positives = 1, .exclude = &row, .exclude_count = 1};
         for (int metric = 0; metric < METRIC_COUNT; metric++) {
             struct search search = {.vectors = vectors_row(fixture.vectors, row),
                                     .vector_count = 1,
@@ -136,9 +136,9 @@ START_TEST(metrics_agree_on_unit_vectors)
                                     .question_count = 1,
                                     .metric = (enum metric)metric,
                                     .k = K};
-            ck_assert_int_eq(search_exact(fixture.vectors, &search, results[metric],
-                                          &found[metric]),
-                             ERR_OK);
+            ck_assert_int_eq(
+                search_exact(fixture.vectors, &search, results[metric], &found[metric]),
+                ERR_OK);
         }
         for (size_t i = 0; i < K; i++) {
             float cosine = results[METRIC_COSINE][i].score;

@@ -13,7 +13,7 @@
 
 static struct vocab *make_vocab(uint32_t count)
 {
-    char (*names)[16] = memory_new_array(count, sizeof *names);
+    char(*names)[16] = memory_new_array(count, sizeof *names);
     struct span *words = memory_new_array(count, sizeof *words);
     uint64_t *counts = memory_new_array(count, sizeof *counts);
     struct vocab *vocab;
