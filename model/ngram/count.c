@@ -7,8 +7,9 @@
  * (n-gram, count), and starts anew; at the end the runs are merged into levels.
  *
  * A record is a longest n-gram at some place: `order` words, or fewer when </s> ends it,
- * then filled up with zeroes. No record is a prefix of another, so rising order of records
- * is the order of the levels, and every shorter n-gram is a prefix of neighbours. */
+ * then filled up with zeroes. No record is a prefix of another, so rising order of
+ * records is the order of the levels, and every shorter n-gram is a prefix of neighbours.
+ */
 #include "model/ngram/count.h"
 
 #include <stdlib.h>
@@ -25,8 +26,8 @@ enum { RECORDS_AT_ONCE = 1024, BLOCK_LEAST = 1 << 12 };
 struct block {
     uint32_t *ids; /* [count] */
     size_t count, capacity;
-    size_t most;  /* ids it may hold before it goes to disk */
-    bool inside;  /* a segment is open */
+    size_t most; /* ids it may hold before it goes to disk */
+    bool inside; /* a segment is open */
     struct counting_runs *runs;
 } __attribute__((aligned(128)));
 
@@ -144,10 +145,10 @@ static enum err spill_block(struct counter *counter, struct block *block)
         whole--;
     if (whole == 0)
         return ERR_OK;
-    enum err code = block->runs ? ERR_OK
-                                : counting_runs_new(&counter->format,
-                                                    counter->settings.directory,
-                                                    &block->runs);
+    enum err code = block->runs
+                        ? ERR_OK
+                        : counting_runs_new(&counter->format, counter->settings.directory,
+                                            &block->runs);
     struct levels levels;
     if (!code)
         code = window_sort(block->ids, whole, counter->settings.order,
@@ -208,8 +209,7 @@ static enum err join_blocks(struct counter *counter)
         sum += counter->blocks[t].count;
     if (sum > NGRAM_COUNT_MAX)
         return ERR_LIMIT;
-    enum err code =
-        memory_grow(&first->ids, &first->capacity, sum, sizeof *first->ids);
+    enum err code = memory_grow(&first->ids, &first->capacity, sum, sizeof *first->ids);
     for (unsigned t = 1; !code && t < counter->settings.threads; t++) {
         struct block *block = &counter->blocks[t];
         if (block->count > 0)

@@ -200,9 +200,8 @@ static enum err alloc_results(struct levels *levels)
 
 enum err estimate(const struct rules *rules, struct levels *levels, unsigned threads)
 {
-    struct estimator estimator = {.rules = rules,
-                                  .levels = levels,
-                                  .uniform = 1.0 / (levels->vocab_size - 1.0)};
+    struct estimator estimator = {
+        .rules = rules, .levels = levels, .uniform = 1.0 / (levels->vocab_size - 1.0)};
     enum err code = alloc_results(levels);
     if (!code)
         estimate_words(&estimator);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The fast form: the levels as they are, one record an n-gram, read in place.
  *
- * A state is a place in the trie, the longest n-gram ending the context that can itself be
- * a context, so scoring starts with the longest match and follows suffix links only when a
- * word was not seen there: text like the training text costs one lookup a token whatever
- * the order (the failure links of Aho and Corasick 1975). Probabilities and back-off
- * weights are kept as they are, not as logarithms: a float then errs by the same share
- * everywhere, and distributions can be added up. */
+ * A state is a place in the trie, the longest n-gram ending the context that can itself
+ * be a context, so scoring starts with the longest match and follows suffix links only
+ * when a word was not seen there: text like the training text costs one lookup a token
+ * whatever the order (the failure links of Aho and Corasick 1975). Probabilities and
+ * back-off weights are kept as they are, not as logarithms: a float then errs by the same
+ * share everywhere, and distributions can be added up. */
 #include "model/ngram/fast.h"
 
 #include <math.h>
@@ -36,7 +36,7 @@ static double step(const struct fast *fast, struct fast_state *state, uint32_t t
                 return fixed >= 0 ? fixed : backoff * (double)prob;
             backoff *= (double)context->backoff;
             if (fast->uniform_remainder && fixed < 0)
-                fixed = backoff * (double)fast->uniform;
+                fixed = backoff * fast_uniform(fast, token);
         }
         *state = (struct fast_state){state->level - 1, context->suffix};
     }

@@ -44,6 +44,12 @@ struct fast_state {
 
 #define NOT_FOUND UINT32_MAX
 
+/* A word's part where all words share alike. */
+static inline double fast_uniform(const struct fast *fast, uint32_t word)
+{
+    return word == VOCAB_BOS ? 0 : (double)fast->uniform;
+}
+
 /* Where `word` stands among records begin … end - 1 of `stride` words each, which start
  * with their word in rising order. */
 static inline uint32_t fast_find(const uint32_t *records, uint32_t stride, uint32_t begin,

@@ -112,7 +112,7 @@ static bool visit(struct walk *walk, struct lane *lane)
     if (begin < end) {
         lane->backoff *= (double)context->backoff;
         if (fast->uniform_remainder && lane->fixed < 0)
-            lane->fixed = (float)lane->backoff * fast->uniform;
+            lane->fixed = (float)(lane->backoff * fast_uniform(fast, token));
     }
     lane->context = (struct fast_state){lane->context.level - 1, context->suffix};
     enter_context(fast, lane);

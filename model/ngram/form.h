@@ -29,7 +29,8 @@ MUST_CHECK enum err shape_read(const struct artefact *artefact, struct shape *sh
                                struct err_info *info);
 
 /* Writes levels with probabilities in the fast form. */
-MUST_CHECK enum err fast_write(struct artefact_writer *writer, const struct levels *levels);
+MUST_CHECK enum err fast_write(struct artefact_writer *writer,
+                               const struct levels *levels);
 
 /* New lm over the sections of `artefact` (borrowed, must outlive it). Every index in it
  * is checked first. */

@@ -4,7 +4,8 @@
  * Linking: an n-gram that does not end in </s> occurs exactly as often as its
  * continuations together, so both tables can be walked side by side and the counts say
  * where one n-gram's continuations end. Pruning keeps the tables closed: a suffix and a
- * prefix occur at least as often as the whole, and thresholds never fall with the level. */
+ * prefix occur at least as often as the whole, and thresholds never fall with the level.
+ */
 #include "model/ngram/levels.h"
 
 #include <stdlib.h>

@@ -3,9 +3,9 @@
  * the n-grams of k words in rising order of their words.
  *
  * That order makes the tables a trie: the n-grams that continue n-gram i of level k are
- * the neighbours begin[i] … begin[i + 1] - 1 of level k + 1, in rising order of their last
- * word. `suffix` leads from an n-gram to the one without its first word, in the level
- * before. Level 1 is dense: n-gram i is word i, also where it never occurred. */
+ * the neighbours begin[i] … begin[i + 1] - 1 of level k + 1, in rising order of their
+ * last word. `suffix` leads from an n-gram to the one without its first word, in the
+ * level before. Level 1 is dense: n-gram i is word i, also where it never occurred. */
 #ifndef FIRTH_MODEL_NGRAM_LEVELS_H
 #define FIRTH_MODEL_NGRAM_LEVELS_H
 
@@ -15,7 +15,9 @@
 #include "base/err.h"
 
 #define NGRAM_ORDER_MAX 8u
-#define NGRAM_COUNT_MAX ((size_t)UINT32_MAX - 1) /* n-grams of a level, and occurrences */
+#define NGRAM_COUNT_MAX                                                                  \
+    ((size_t)UINT32_MAX - 1) /* n-grams of a level, and occurrences                      \
+                              */
 
 struct level {
     size_t count;

@@ -6,8 +6,8 @@
 #include "model/counting.h"
 #include "model/ngram/levels.h"
 
-/* Reads `merge` to its end (records as count.c writes them) and fills word, raw, begin and
- * suffix of all levels. ERR_LIMIT when a count passes 32 bits. Frees what it made on
+/* Reads `merge` to its end (records as count.c writes them) and fills word, raw, begin
+ * and suffix of all levels. ERR_LIMIT when a count passes 32 bits. Frees what it made on
  * failure. */
 MUST_CHECK enum err merge_levels(struct counting_merge *merge, unsigned order,
                                  uint32_t vocab_size, struct levels *levels);

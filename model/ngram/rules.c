@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The numbers of each smoothing method.
  *
- * Additive (Lidstone): every word of the vocabulary gets delta more, whatever the context.
- * Witten–Bell: a context gives its shorter one as many occurrences as it has different
- * continuations. Modified Kneser–Ney (Chen and Goodman 1998, eq. 26): three discounts a
- * level from the number of n-grams counted once, twice, …; lower levels count different
- * words before instead of occurrences. Katz (1987): Good–Turing discounts for counts up to
- * 5, the rest kept.
+ * Additive (Lidstone): every word of the vocabulary gets delta more, whatever the
+ * context. Witten–Bell: a context gives its shorter one as many occurrences as it has
+ * different continuations. Modified Kneser–Ney (Chen and Goodman 1998, eq. 26): three
+ * discounts a level from the number of n-grams counted once, twice, …; lower levels count
+ * different words before instead of occurrences. Katz (1987): Good–Turing discounts for
+ * counts up to 5, the rest kept.
  *
  * The latter two divide by counts of counts, which small or odd corpora do not have; each
  * then falls back to a simpler discount that the data do allow, and says so. */
@@ -99,8 +99,7 @@ void rules_kneser_ney(struct rules *rules, const struct levels *levels,
         counts_of_counts(rules, levels, k, numbers);
         double y = (double)numbers[1] / ((double)numbers[1] + 2.0 * (double)numbers[2]);
         for (unsigned c = 1; c <= 3; c++) {
-            discount[c] =
-                c - (c + 1) * y * (double)numbers[c + 1] / (double)numbers[c];
+            discount[c] = c - (c + 1) * y * (double)numbers[c + 1] / (double)numbers[c];
             usable = usable && numbers[c] > 0 && discount[c] >= 0 && discount[c] <= c;
         }
         if (usable)
@@ -138,8 +137,7 @@ static bool has_unseen_word(const struct levels *levels)
     return false;
 }
 
-void rules_katz(struct rules *rules, const struct levels *levels,
-                const struct note *note)
+void rules_katz(struct rules *rules, const struct levels *levels, const struct note *note)
 {
     for (unsigned k = 1; k <= levels->order; k++) {
         uint64_t numbers[COUNT_CLASSES];

@@ -39,8 +39,9 @@ struct level_rule {
 struct rules {
     enum smoothing smoothing;
     enum remainder remainder;
-    bool distinct;                   /* lower levels count different words before */
-    uint32_t least[NGRAM_ORDER_MAX]; /* n-grams occurring this often or less are dropped */
+    bool distinct; /* lower levels count different words before */
+    uint32_t
+        least[NGRAM_ORDER_MAX]; /* n-grams occurring this often or less are dropped */
     struct level_rule at[NGRAM_ORDER_MAX + 1];
 };
 

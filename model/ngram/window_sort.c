@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* All orders from one chain of counting sorts.
  *
- * Let the positions of the corpus be sorted by the k words that start there, each with the
- * rank of that k-gram among the distinct ones. Visiting them in this order and placing
- * each one's predecessor into the bucket of the predecessor's word sorts the predecessors
- * by their k + 1 words (a stable sort by the first word, the rest being sorted already).
- * Neighbours in a bucket with the same carried rank are the same (k + 1)-gram, and the
- * carried rank is the index of its suffix: every pass yields one level with its suffix
- * links, in time linear in the corpus whatever the order. This is the step of Karp, Miller
- * and Rosenberg's (1972) naming, one word at a time.
+ * Let the positions of the corpus be sorted by the k words that start there, each with
+ * the rank of that k-gram among the distinct ones. Visiting them in this order and
+ * placing each one's predecessor into the bucket of the predecessor's word sorts the
+ * predecessors by their k + 1 words (a stable sort by the first word, the rest being
+ * sorted already). Neighbours in a bucket with the same carried rank are the same (k +
+ * 1)-gram, and the carried rank is the index of its suffix: every pass yields one level
+ * with its suffix links, in time linear in the corpus whatever the order. This is the
+ * step of Karp, Miller and Rosenberg's (1972) naming, one word at a time.
  *
  * A window never leaves its segment: <s> has no predecessor, so windows that would cross
  * a border drop out. Threads take equal slices of the visiting order with histograms of
- * their own, which keeps the sort stable and so the result independent of their number. */
+ * their own, which keeps the sort stable and so the result independent of their number.
+ */
 #include "model/ngram/window_sort.h"
 
 #include <stdbool.h>
@@ -99,8 +100,8 @@ static enum err scatter(void *context, unsigned index, unsigned count)
     slice_of(sorter->from_count, index, count, &begin, &end);
     for (size_t i = begin; i < end; i++)
         if (sorter->heads[i] != NO_HEAD)
-            sorter->to[places[sorter->heads[i]]++] = (struct window){
-                sorter->from[i].position - 1, sorter->from[i].rank};
+            sorter->to[places[sorter->heads[i]]++] =
+                (struct window){sorter->from[i].position - 1, sorter->from[i].rank};
     return ERR_OK;
 }
 
@@ -163,7 +164,8 @@ static void bucket_slice(const struct sorter *sorter, unsigned index, unsigned c
     size_t begin, end;
     slice_of(sorter->to_count, index, count, &begin, &end);
     uint32_t word = 0;
-    while (word < sorter->vocab_size && (word ? sorter->bucket_ends[word - 1] : 0) < begin)
+    while (word < sorter->vocab_size &&
+           (word ? sorter->bucket_ends[word - 1] : 0) < begin)
         word++;
     *first = word;
     while (word < sorter->vocab_size && (word ? sorter->bucket_ends[word - 1] : 0) < end)
@@ -328,5 +330,6 @@ enum err window_sort(const uint32_t *ids, size_t count, unsigned order,
 
 size_t window_sort_bytes_per_id(unsigned order)
 {
-    return sizeof(uint32_t) * 2 + 2 * sizeof(struct window) + 4 * sizeof(uint32_t) * order;
+    return sizeof(uint32_t) * 2 + 2 * sizeof(struct window) +
+           4 * sizeof(uint32_t) * order;
 }
