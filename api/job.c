@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Jobs are rows of the store; what moves them is the supervisor in server/. Here they are
+ * shown, and wishes are passed on. */
+#include "api/job.h"
+
+#include <stdlib.h>
+
+#include "api/print_train.h"
+#include "api/resource.h"
+#include "base/memory.h"
+#include "server/server.h"
+
+enum { LATEST_POINTS = 256 };
+
+enum err job_find(struct exchange *x, struct job_row *row, struct err_info *info)
+{
+    const char *id = exchange_variable(x, "id");
+    enum err code = strlen(id) < STORE_ID_SIZE
+                        ? store_job_get(exchange_server(x)->store, id, row)
+                        : ERR_JOB_NOT_FOUND;
+    if (code == ERR_JOB_NOT_FOUND)
+        return err_set(info, code, "There is no job '%.64s'; GET /jobs lists them.", id);
+    return code ? err_finish(info, code) : ERR_OK;
+}
+
+/* Keeps the last point of each series; they come sorted by series and step. */
+static size_t keep_newest(struct metric_point *points, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (i + 1 == count || strcmp(points[i].series, points[i + 1].series) != 0)
+            points[kept++] = points[i];
+    return kept;
+}
+
+static enum err reply_job(struct exchange *x, unsigned status, const struct job_row *row,
+                          struct err_info *info)
+{
+    struct store *store = exchange_server(x)->store;
+    struct metric_point *points = NULL;
+    size_t count = 0, position = 0;
+    enum err code = store_job_queue_position(store, row->id, &position);
+    if (!code)
+        code = store_metrics_read(store, row->id, "", UINT64_MAX, LATEST_POINTS, &points,
+                                  &count);
+    if (code)
+        return err_finish(info, code);
+    struct buffer json;
+    struct printer printer;
+    buffer_init(&json, PRINTER_REPLY_MAX);
+    printer_init(&printer, &json);
+    print_job(&printer, row, position, points, keep_newest(points, count));
+    free(points);
+    return exchange_reply_json_take(x, status, &json);
+}
+
+enum err job_get(struct exchange *x, struct err_info *info)
+{
+    struct job_row row = {0};
+    enum err code = job_find(x, &row, info);
+    if (code)
+        return code;
+    code = reply_job(x, 200, &row, info);
+    job_row_fini(&row);
+    return code;
+}
+
+static enum err read_state(struct exchange *x, int *state, struct err_info *info)
+{
+    const char *text = exchange_query(x, "state");
+    *state = -1;
+    if (!text)
+        return ERR_OK;
+    for (int i = 0; i < JOB_STATE_COUNT; i++) {
+        if (strcmp(text, job_state_names[i]) == 0) {
+            *state = i;
+            return ERR_OK;
+        }
+    }
+    return err_set_field(info, ERR_INVALID, "?state",
+                         "state is queued, running, paused, succeeded, failed, "
+                         "cancelled, interrupted or diverged.");
+}
+
+static void print_jobs(struct printer *p, struct store *store, struct job_row *rows,
+                       size_t count, bool has_more)
+{
+    resource_list_open(p);
+    for (size_t i = 0; i < count; i++) {
+        size_t position = 0;
+        if (rows[i].state == JOB_QUEUED &&
+            store_job_queue_position(store, rows[i].id, &position))
+            position = 0; /* started or deleted meanwhile */
+        print_job(p, &rows[i], position, NULL, 0);
+    }
+    resource_list_close(p, has_more, count ? rows[0].id : NULL,
+                        count ? rows[count - 1].id : NULL);
+}
+
+enum err job_list(struct exchange *x, struct err_info *info)
+{
+    struct store *store = exchange_server(x)->store;
+    const char *kind = exchange_query(x, "kind");
+    struct resource_page page;
+    size_t count = 0;
+    bool has_more = false;
+    int state = -1;
+    enum err code = resource_page_read(x, &page, info);
+    if (!code)
+        code = read_state(x, &state, info);
+    if (code)
+        return code;
+    struct job_row *rows = memory_new_array(page.limit, sizeof *rows);
+    if (!rows)
+        return err_finish(info, ERR_NO_MEMORY);
+    code = store_job_list(store, state, kind ? kind : "", page.after, page.limit, rows,
+                          &count, &has_more);
+    struct buffer json;
+    struct printer printer;
+    buffer_init(&json, PRINTER_REPLY_MAX);
+    printer_init(&printer, &json);
+    if (!code)
+        print_jobs(&printer, store, rows, count, has_more);
+    for (size_t i = 0; i < count; i++)
+        job_row_fini(&rows[i]);
+    free(rows);
+    if (code) {
+        buffer_fini(&json);
+        return err_finish(info, code);
+    }
+    return exchange_reply_json_take(x, 200, &json);
+}
+
+enum err job_delete(struct exchange *x, struct err_info *info)
+{
+    struct job_row row = {0};
+    enum err code = job_find(x, &row, info);
+    if (code)
+        return code;
+    code = store_job_delete(exchange_server(x)->store, row.id);
+    if (code == ERR_CONFLICT)
+        (void)err_set(info, code, "The job is %s; cancel it first.",
+                      job_state_names[row.state]);
+    job_row_fini(&row);
+    return code ? err_finish(info, code) : exchange_reply_empty(x, 204);
+}
+
+/* Passes a wish on and shows the job as it is then. */
+static enum err wish(struct exchange *x,
+                     enum err (*act)(struct jobs *, const char *, struct err_info *),
+                     struct err_info *info)
+{
+    struct job_row row = {0};
+    enum err code = job_find(x, &row, info);
+    if (code)
+        return code;
+    code = act(exchange_server(x)->jobs, row.id, info);
+    job_row_fini(&row);
+    if (code)
+        return err_finish(info, code);
+    memset(&row, 0, sizeof row);
+    code = job_find(x, &row, info);
+    if (code)
+        return code;
+    code = reply_job(x, 202, &row, info);
+    job_row_fini(&row);
+    return code;
+}
+
+enum err job_cancel(struct exchange *x, struct err_info *info)
+{
+    return wish(x, jobs_cancel, info);
+}
+
+enum err job_pause(struct exchange *x, struct err_info *info)
+{
+    return wish(x, jobs_pause, info);
+}
+
+enum err job_resume(struct exchange *x, struct err_info *info)
+{
+    return wish(x, jobs_resume, info);
+}
