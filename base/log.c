@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 
 enum { LINE_MAX_BYTES = 8192 };
 
@@ -41,42 +42,18 @@ static void put(struct line *line, const char *text, size_t size)
     line->size += size;
 }
 
-/* The length of the UTF-8 sequence at `text` (NUL-terminated), 0 when it is not valid. */
-static size_t sequence_length(const unsigned char *text)
-{
-    size_t length = text[0] < 0x80                       ? 1
-                    : text[0] >= 0xc2 && text[0] <= 0xdf ? 2
-                    : (text[0] & 0xf0) == 0xe0           ? 3
-                    : text[0] >= 0xf0 && text[0] <= 0xf4 ? 4
-                                                         : 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    return length;
-}
-
 static void put_escaped(struct line *line, const char *text)
 {
-    const unsigned char *next = (const unsigned char *)text;
     size_t written = 0;
-    char escape[8];
     put(line, "\"", 1);
-    while (*next && written < LOG_VALUE_MAX) {
-        size_t length = sequence_length(next);
-        if (length == 0) {
-            put(line, "\\ufffd", 6);
-            length = 1;
-        } else if (*next == '"' || *next == '\\') {
-            put(line, (char[]){'\\', (char)*next}, 2);
-        } else if (*next < 0x20 || *next == 0x7f) {
-            put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", *next));
-        } else {
-            put(line, (const char *)next, length);
-        }
-        next += length;
+    while (*text && written < LOG_VALUE_MAX) {
+        char piece[JSON_TEXT_PIECE];
+        size_t size, length = json_text_piece(text, piece, &size);
+        put(line, piece, size);
+        text += length;
         written += length;
     }
-    put(line, *next ? "…\"" : "\"", *next ? sizeof "…\"" - 1 : 1);
+    put(line, *text ? "…\"" : "\"", *text ? sizeof "…\"" - 1 : 1);
 }
 
 static void put_field(struct line *line, const struct log_field *field)

@@ -11,7 +11,32 @@
 #include "storage/store.h"
 
 struct jobs;
-struct server;
+struct metrics;
+struct registry;
+
+/* What the queue needs; plain data, copied. `registry` and `metrics` may be NULL. */
+struct jobs_setup {
+    struct store *store;
+    struct registry *registry;
+    struct metrics *metrics;
+    const char *scratch;     /* folder of temporary files; copied */
+    const char *trainer;     /* program of the trainers; NULL: the running one. Borrowed */
+    size_t queue_max;        /* jobs that may wait */
+    size_t at_once;          /* trainers at the same time */
+    unsigned attempts;       /* starts of a job before it has failed */
+    double heartbeat_seconds;
+    double retry_seconds;    /* pause before the second attempt; four times as long each */
+};
+
+/* Puts jobs left running by an earlier process back into the queue, starts the supervisor. */
+MUST_CHECK enum err jobs_new(const struct jobs_setup *setup, struct jobs **out,
+                             struct err_info *info);
+/* Takes and starts no more jobs; running trainers hand over a checkpoint and their jobs go
+ * back into the queue. Returns at once; trainers that are not through after `seconds` are
+ * killed. */
+void jobs_drain(struct jobs *jobs, double seconds);
+/* Drains, unless that was begun before, waits for it, frees. NULL is fine. */
+void jobs_stop(struct jobs *jobs, double seconds);
 
 /* Validates what needs the store and queues. `key`, `metadata` and `body_sha256` may be
  * NULL. Fills the row. Errors as store_job_insert, plus ERR_NOT_FOUND for resume_from. */
@@ -28,12 +53,14 @@ MUST_CHECK enum err jobs_cancel(struct jobs *jobs, const char *id, struct err_in
 MUST_CHECK enum err jobs_pause(struct jobs *jobs, const char *id, struct err_info *info);
 MUST_CHECK enum err jobs_resume(struct jobs *jobs, const char *id, struct err_info *info);
 
-/* Called (from the supervisor's thread, briefly) whenever a job has new events. */
+/* Called (from a thread of the queue's, with a lock held: be brief, ask nothing of the
+ * queue) whenever a job has new events or another state. */
 struct jobs_listener {
     void (*changed)(struct jobs_listener *listener, const char *id);
     struct jobs_listener *next; /* the queue's own */
 };
 void jobs_listen(struct jobs *jobs, struct jobs_listener *listener);
+/* No call comes after this returns. */
 void jobs_unlisten(struct jobs *jobs, struct jobs_listener *listener);
 
 #endif

@@ -22,15 +22,21 @@ struct server {
     struct registry *registry;
     struct pool *pool;
     struct jobs *jobs;
+    struct gauges *gauges;
     atomic_int phase; /* enum server_phase */
-    double started_at;
+    double started_at;  /* monotonic seconds */
+    char scratch[4096]; /* folder of temporary files */
 };
 
-/* Opens the store, recovers jobs, starts the pool and the supervisor. */
+/* Opens the store (and makes it when there is none), recovers jobs, starts the pool and
+ * the supervisor; the phase is SERVER_READY then. */
 MUST_CHECK enum err server_start(const struct settings *settings, struct server **out,
                                  struct err_info *info);
-/* Stops taking jobs, has running trainers checkpoint (they are queued again for the next
- * start), waits at most drain_seconds, closes everything, frees. */
+/* Begins to stop, and returns at once: the phase is SERVER_DRAINING, no more jobs are taken,
+ * running trainers hand over a checkpoint and their jobs are queued for the next start. */
+void server_drain(struct server *server, double seconds);
+/* Drains, unless that was begun before, waits at most drain_seconds, closes everything,
+ * frees. NULL is fine. */
 void server_stop(struct server *server);
 
 /* The trainer side: `firthd --trainer` calls this with its inherited socket; returns the

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "base/json_text.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -169,6 +170,27 @@ START_TEST(log_cannot_be_forged)
 }
 END_TEST
 
+START_TEST(json_text_always_parses)
+{
+    struct buffer buffer;
+    buffer_init(&buffer, 1000);
+    /* good two, three and four byte forms; overlong, surrogate, too large, cut off */
+    json_text_append(&buffer, "a\"\\\t\x7f\xc3\xa9\xe2\x82\xac\xf0\x9f\x8e\x89");
+    ck_assert_str_eq(buffer.bytes,
+                     "\"a\\\"\\\\\\u0009\\u007f\xc3\xa9\xe2\x82\xac\xf0\x9f\x8e\x89\"");
+    buffer_clear(&buffer);
+    json_text_append(&buffer, "\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80\xe2\x82");
+    for (const char *c = buffer.bytes; *c; c++)
+        ck_assert((unsigned char)*c < 0x80);
+    ck_assert_uint_eq(buffer.size, 2 + 11 * 6);
+    buffer_clear(&buffer);
+    json_text_number(&buffer, 0.5);
+    json_text_number(&buffer, 1.0 / 0.0);
+    ck_assert_str_eq(buffer.bytes, "0.5null");
+    buffer_fini(&buffer);
+}
+END_TEST
+
 START_TEST(spill_reads_back_what_it_took)
 {
     struct spill *spill;
@@ -238,6 +260,7 @@ UNIT_SUITE(base)
     tcase_add_test(unit, crc32c_known_answers);
     tcase_add_test(unit, clock_writes_rfc3339);
     tcase_add_test(unit, log_cannot_be_forged);
+    tcase_add_test(unit, json_text_always_parses);
     tcase_add_test(unit, spill_reads_back_what_it_took);
     tcase_add_test(unit, parallel_runs_each_once_and_reports_the_first_error);
     tcase_add_test(unit, lock_knows_its_owner_and_waits_no_longer_than_asked);

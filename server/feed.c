@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* Copies objects of the store into unnamed temporary files. The store's own pages cannot
+ * be mapped (an object is many chunks, each with a checksum), and the trainer may not
+ * open the database, so the text is laid out once in one piece, checked on the way, and
+ * mapped by whoever trains. The files vanish with their last descriptor. */
+#include "server/feed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { COPY_PIECE = 1 << 20 };
+
+static bool is_stopped(const struct feed_stop *stop)
+{
+    return stop && stop->wanted(stop->context);
+}
+
+static enum err copy_pieces(struct store_object *object, uint64_t size,
+                            const struct feed_stop *stop, struct spill *to)
+{
+    char *piece = malloc(COPY_PIECE);
+    enum err code = piece ? ERR_OK : ERR_NO_MEMORY;
+    for (uint64_t at = 0; !code && at < size;) {
+        size_t got = 0, want = size - at < COPY_PIECE ? (size_t)(size - at) : COPY_PIECE;
+        code = is_stopped(stop) ? ERR_CANCELLED
+                                : store_object_read(object, at, piece, want, &got);
+        if (!code)
+            code = got > 0 ? spill_append(to, piece, got) : ERR_INTEGRITY;
+        at += got;
+    }
+    free(piece);
+    return code;
+}
+
+enum err feed_copy(struct store *store, int64_t id, uint64_t most, const char *scratch,
+                   const struct feed_stop *stop, struct spill **out)
+{
+    struct store_object *object = NULL;
+    struct spill *spill = NULL;
+    *out = NULL;
+    enum err code = store_object_open(store, id, &object);
+    if (!code)
+        code = spill_open(scratch, &spill);
+    if (!code) {
+        uint64_t size = store_object_size(object);
+        code = copy_pieces(object, size < most ? size : most, stop, spill);
+    }
+    if (object)
+        store_object_close(object);
+    if (code) {
+        spill_close(spill);
+        return code;
+    }
+    *out = spill;
+    return ERR_OK;
+}
+
+static enum err say(struct err_info *info, enum err code, const char *what,
+                    const char *name)
+{
+    if (!code)
+        return ERR_OK;
+    return err_set(info, code, "%s %s could not be read: %s", what, name, err_text(code));
+}
+
+static enum err feed_corpus(struct store *store, const char *name, const char *scratch,
+                            const struct feed_stop *stop, struct spill **out,
+                            struct err_info *info)
+{
+    struct corpus_row row = {0};
+    enum err code = store_corpus_get(store, name, &row);
+    if (!code)
+        code = feed_copy(store, row.object, UINT64_MAX, scratch, stop, out);
+    return say(info, code, "corpus", name);
+}
+
+static enum err feed_model(struct store *store, const char *name, const char *scratch,
+                           const struct feed_stop *stop, struct spill **out,
+                           struct err_info *info)
+{
+    struct model_row row = {0};
+    enum err code = store_model_get(store, name, &row);
+    if (!code)
+        code = feed_copy(store, row.object, UINT64_MAX, scratch, stop, out);
+    model_row_fini(&row);
+    return say(info, code, "model", name);
+}
+
+static enum err feed_checkpoint(struct store *store, const struct train_spec *spec,
+                                const char *job, const char *scratch,
+                                const struct feed_stop *stop, struct spill **out,
+                                struct err_info *info)
+{
+    int64_t object;
+    uint64_t step;
+    enum err code =
+        job ? store_checkpoint_latest(store, job, &object, &step) : ERR_NOT_FOUND;
+    if (code == ERR_NOT_FOUND && *spec->resume_from) {
+        job = spec->resume_from;
+        code = store_checkpoint_latest(store, job, &object, &step);
+    } else if (code == ERR_NOT_FOUND) {
+        return ERR_OK; /* nothing to go on from: from the start */
+    }
+    if (!code)
+        code = feed_copy(store, object, UINT64_MAX, scratch, stop, out);
+    return say(info, code, "the checkpoint of", job);
+}
+
+size_t feed_components(const struct train_spec *spec, const char *names[PARAM_LIST_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; spec->kind->params && spec->kind->params[i].name; i++) {
+        const struct param_value *value = &spec->params.values[i];
+        if (spec->kind->params[i].type != PARAM_NAMES)
+            continue;
+        for (size_t j = 0; j < value->list_count && count < PARAM_LIST_MAX; j++)
+            names[count++] = value->names[j];
+    }
+    return count;
+}
+
+enum err feed_open(struct store *store, const struct train_spec *spec, const char *job,
+                   const char *scratch, const struct feed_stop *stop, struct feed *feed,
+                   struct err_info *info)
+{
+    const char *names[PARAM_LIST_MAX];
+    *feed = (struct feed){.component_count = feed_components(spec, names)};
+    enum err code = feed_corpus(store, spec->corpus, scratch, stop, &feed->corpus, info);
+    if (!code && *spec->valid_corpus)
+        code = feed_corpus(store, spec->valid_corpus, scratch, stop, &feed->valid, info);
+    if (!code)
+        code = feed_checkpoint(store, spec, job, scratch, stop, &feed->resume, info);
+    for (size_t i = 0; !code && i < feed->component_count; i++)
+        code = feed_model(store, names[i], scratch, stop, &feed->components[i], info);
+    if (code)
+        feed_close(feed);
+    return code;
+}
+
+void feed_close(struct feed *feed)
+{
+    spill_close(feed->corpus);
+    spill_close(feed->valid);
+    spill_close(feed->resume);
+    for (size_t i = 0; i < PARAM_LIST_MAX; i++)
+        spill_close(feed->components[i]);
+    *feed = (struct feed){0};
+}
+
+enum err feed_map(struct feed *feed, struct train_input *input)
+{
+    enum err code = spill_map(feed->corpus, &input->text);
+    if (!code && feed->valid)
+        code = spill_map(feed->valid, &input->valid);
+    if (!code && feed->resume)
+        code = spill_map(feed->resume, &input->resume);
+    for (size_t i = 0; !code && i < feed->component_count; i++)
+        code = spill_map(feed->components[i], &input->components[i]);
+    input->component_count = feed->component_count;
+    return code;
+}
