@@ -46,7 +46,10 @@ MUST_CHECK enum err store_upload_write(struct store_upload *upload, const void *
                                        size_t size);
 struct writer store_upload_writer(struct store_upload *upload);
 uint64_t store_upload_size(const struct store_upload *upload);
-/* Gives the upload up; frees it. Commits free it too. NULL is fine. */
+/* Refuses what goes past `bytes` (a limit of this upload's own) with ERR_LIMIT. */
+void store_upload_limit(struct store_upload *upload, uint64_t bytes);
+/* Gives the upload up; frees it. Every *_commit below and store_job_succeed free it too,
+ * whether they succeed or fail. NULL is fine. */
 void store_upload_abort(struct store_upload *upload);
 
 /* Reads a stored object from any offset; it stays readable until closed even if deleted
@@ -78,7 +81,9 @@ MUST_CHECK enum err store_corpus_commit(struct store_upload *upload, const char 
                                         struct err_info *info);
 MUST_CHECK enum err store_corpus_get(struct store *store, const char *name,
                                      struct corpus_row *row); /* ERR_CORPUS_NOT_FOUND */
-/* Newest first, after the one named `after` ("" from the start). rows[limit]. */
+/* Newest first, after the one named `after` ("" from the start; ERR_CORPUS_NOT_FOUND when
+ * that one is gone). rows[limit]; limit is cut to STORE_LIST_MAX. The lists of models and
+ * jobs are alike. */
 MUST_CHECK enum err store_corpus_list(struct store *store, const char *after,
                                       size_t limit, struct corpus_row *rows,
                                       size_t *count, bool *has_more);
@@ -131,6 +136,7 @@ enum job_state {
     JOB_INTERRUPTED, JOB_DIVERGED, JOB_STATE_COUNT
 };
 extern const char *const job_state_names[JOB_STATE_COUNT];
+/* Succeeded, failed, cancelled, interrupted or diverged: nothing will happen to it. */
 bool job_state_finished(enum job_state state);
 
 struct job_row {
@@ -174,19 +180,26 @@ MUST_CHECK enum err store_job_list(struct store *store, int state, const char *k
 /* The oldest queued job → running with fence + 1, attempts + 1; ERR_NOT_FOUND if none. */
 MUST_CHECK enum err store_job_claim(struct store *store, struct job_row *row);
 /* Progress, checkpoint, result and state as in `row`, if the stored fence is row->fence
- * and the job is not finished; else ERR_CONFLICT. Text members that are NULL stay. */
+ * and the job is not finished; else ERR_CONFLICT. Text members that are NULL stay;
+ * finished_ms is now where the new state is a finished one. The row's attempts are kept
+ * too, so that a stop that was nobody's fault need not count. */
 MUST_CHECK enum err store_job_update(struct store *store, const struct job_row *row);
 /* A state change asked for by a client: compare-and-set from `from` to `to`;
- * ERR_CONFLICT when it was in another state. */
+ * ERR_CONFLICT when it was in another state. Going from paused to queued starts the count
+ * of attempts and the wishes anew. */
 MUST_CHECK enum err store_job_move(struct store *store, const char *id,
                                    enum job_state from, enum job_state to);
+/* ERR_CONFLICT once finished. */
 MUST_CHECK enum err store_job_wish(struct store *store, const char *id,
                                    bool pause_wanted, bool cancel_wanted);
+/* With its checkpoints, curves and events. ERR_CONFLICT unless finished. */
 MUST_CHECK enum err store_job_delete(struct store *store, const char *id);
+/* 1 for the next one to start; 0 when it does not wait. */
 MUST_CHECK enum err store_job_queue_position(struct store *store, const char *id,
                                              size_t *position);
 MUST_CHECK enum err store_job_count(struct store *store, size_t counts[JOB_STATE_COUNT]);
-/* At start: what was running becomes queued again (or failed after most_attempts). */
+/* At start: what was running becomes queued again with a new fence, or failed with
+ * ERR_CRASH after most_attempts; where a pause or a cancel was wished, that instead. */
 MUST_CHECK enum err store_job_recover(struct store *store, unsigned most_attempts);
 
 /* Checkpoints: the last two and the best are kept. */
@@ -211,11 +224,15 @@ struct metric_point {
     double value; /* may be NAN or infinite */
     int64_t at_ms;
 };
+/* A point of the same series and step replaces the one before: a resumed job draws its
+ * curve over. */
 MUST_CHECK enum err store_metrics_append(struct store *store, const char *job,
                                          const struct metric_point *points,
                                          size_t count);
-/* New array (free it) of points with step > since_step of one series ("" all), at most
- * `most`, thinned evenly when there are more. */
+/* New array (free it) of points with step > since_step of one series ("" all), by series
+ * and step, at most `most`; where there are more, each series is thinned evenly, keeping
+ * its first and last point, and short series stay whole. since_step UINT64_MAX: all from
+ * step 0. */
 MUST_CHECK enum err store_metrics_read(struct store *store, const char *job,
                                        const char *series, uint64_t since_step,
                                        size_t most, struct metric_point **points,
@@ -226,6 +243,7 @@ struct event_row {
     char type[16];  /* state, progress, metric, checkpoint, log */
     char *data;     /* one line of text, given to clients as it is */
 };
+/* Fills in the ids. Of a job the newest 20,000 are kept. */
 MUST_CHECK enum err store_events_append(struct store *store, const char *job,
                                         struct event_row *rows, size_t count);
 /* New array (free each data and the array) of events after `after`, at most `most`. */
@@ -243,6 +261,7 @@ struct key_row {
     int64_t created_ms;
     uint8_t sha256[32];
 };
+/* ERR_EXISTS when the id is taken. Fills created_ms. */
 MUST_CHECK enum err store_key_insert(struct store *store, struct key_row *row);
 MUST_CHECK enum err store_key_get(struct store *store, const char *id,
                                   struct key_row *row); /* ERR_NOT_FOUND */
@@ -263,6 +282,7 @@ MUST_CHECK enum err store_check(struct store *store,
 struct store_stats {
     uint64_t file_bytes, wal_bytes, objects, object_bytes, staging_objects;
     uint64_t corpora, models, jobs, writer_queue;
+    uint64_t commits, writes; /* transactions made, and writes in them */
     bool failed; /* a sync failed: no more writes until restart */
 };
 MUST_CHECK enum err store_stats_get(struct store *store, struct store_stats *stats);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Texts by name. */
+#ifndef FIRTH_STORAGE_SQLITE_CORPORA_H
+#define FIRTH_STORAGE_SQLITE_CORPORA_H
+
+#include "storage/sqlite/engine.h"
+
+enum err corpora_commit(struct store_upload *upload, const char *name,
+                        enum corpus_kind kind, uint64_t lines, struct corpus_row *row,
+                        bool *replaced, struct err_info *info);
+enum err corpora_get(struct store *store, const char *name, struct corpus_row *row);
+enum err corpora_list(struct store *store, const char *after, size_t limit,
+                      struct corpus_row *rows, size_t *count, bool *has_more);
+enum err corpora_delete(struct store *store, const char *name);
+
+/* Inside a transaction. */
+MUST_CHECK enum err corpora_exists(struct connection *connection, const char *name,
+                                   bool *exists);
+
+#endif
