@@ -109,8 +109,9 @@ struct model_row {
 void model_row_fini(struct model_row *row);
 
 /* Puts a finished model file in place with the row's name, kind, parameters, vocab_size,
- * job, spec, metrics, metadata; fills digest, bytes, object, created_ms. ERR_EXISTS when the
- * name (or an alias of it) is taken and `replace` is false. */
+ * job, spec, metrics, metadata; fills digest, bytes, object, created_ms. ERR_EXISTS when
+ * the name is a model's or an alias and `replace` is false. A replaced model's aliases
+ * stay. */
 MUST_CHECK enum err store_model_commit(struct store_upload *upload,
                                        struct model_row *row, bool replace,
                                        struct err_info *info);
@@ -197,7 +198,8 @@ MUST_CHECK enum err store_job_delete(struct store *store, const char *id);
 /* 1 for the next one to start; 0 when it does not wait. */
 MUST_CHECK enum err store_job_queue_position(struct store *store, const char *id,
                                              size_t *position);
-MUST_CHECK enum err store_job_count(struct store *store, size_t counts[JOB_STATE_COUNT]);
+MUST_CHECK enum err store_job_count(struct store *store,
+                                    size_t counts[JOB_STATE_COUNT]);
 /* At start: what was running becomes queued again with a new fence, or failed with
  * ERR_CRASH after most_attempts; where a pause or a cancel was wished, that instead. */
 MUST_CHECK enum err store_job_recover(struct store *store, unsigned most_attempts);

@@ -16,10 +16,10 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "storage/sqlite/engine.h"
-#include "storage/sqlite/file.h"
-#include "storage/sqlite/objects.h"
-#include "storage/sqlite/query.h"
+#include "storage/sqlite/sqlite_engine.h"
+#include "storage/sqlite/store_file.h"
+#include "storage/sqlite/object_reader.h"
+#include "storage/sqlite/statement.h"
 
 enum { INSTRUCTIONS_BETWEEN_LOOKS = 20000 };
 static const double least_seconds = 60, slowest_bytes_per_second = 5e6;
@@ -31,26 +31,26 @@ static int is_late(void *deadline)
     return clock_monotonic() > *(const double *)deadline;
 }
 
-static enum err vacuum_into(struct connection *connection, const char *to)
+static enum err vacuum_into(struct database *connection, const char *to)
 {
-    struct query query = query_start(connection, "VACUUM INTO ?");
-    query_put_text(&query, to);
-    return query_run(&query);
+    struct statement query = statement_start(connection, "VACUUM INTO ?");
+    statement_put_text(&query, to);
+    return statement_run(&query);
 }
 
 static enum err copy_to(const char *from, const char *to, struct err_info *info)
 {
-    struct connection connection;
+    struct database connection;
     double deadline = clock_monotonic() + least_seconds +
-                      (double)file_size(from, "") / slowest_bytes_per_second;
-    enum err code = connection_open(&connection, from, ROLE_TOOL, info);
+                      (double)store_file_size(from, "") / slowest_bytes_per_second;
+    enum err code = database_open(&connection, from, ROLE_TOOL, info);
     if (code)
         return code;
     sqlite3_progress_handler(connection.handle, INSTRUCTIONS_BETWEEN_LOOKS, is_late,
                              &deadline);
     code = vacuum_into(&connection, to);
-    connection_close(&connection);
-    return code ? code : file_sync(to);
+    database_close(&connection);
+    return code ? code : store_file_sync(to);
 }
 
 /* Without replacing what may have come there meanwhile. */
@@ -59,7 +59,7 @@ static enum err give_name(const char *temporary, const char *to)
     if (link(temporary, to) != 0)
         return access(to, F_OK) == 0 ? ERR_EXISTS : ERR_IO;
     unlink(temporary);
-    return file_sync_folder(to);
+    return store_file_sync_folder(to);
 }
 
 enum err inspect_copy(const char *from, const char *to, struct err_info *info)
@@ -84,7 +84,7 @@ enum err inspect_copy(const char *from, const char *to, struct err_info *info)
 
 enum err inspect_backup(struct store *store, const char *path, struct err_info *info)
 {
-    return inspect_copy(engine_of(store)->path, path, info);
+    return inspect_copy(sqlite_engine_of(store)->path, path, info);
 }
 
 /* ---- checks ---- */
@@ -102,22 +102,22 @@ static void tell(struct report *report, const char *what)
         report->tell(report->context, what);
 }
 
-static enum err check_structure(struct engine *engine, struct report *report,
+static enum err check_structure(struct sqlite_engine *engine, struct report *report,
                                 struct err_info *info)
 {
-    struct connection connection;
-    enum err code = connection_open(&connection, engine->path, ROLE_TOOL, info);
+    struct database connection;
+    enum err code = database_open(&connection, engine->path, ROLE_TOOL, info);
     if (code)
         return code;
-    struct query query = query_start(&connection, "PRAGMA integrity_check(20)");
-    while (query_next(&query)) {
+    struct statement query = statement_start(&connection, "PRAGMA integrity_check(20)");
+    while (statement_next(&query)) {
         char line[300];
-        query_copy(&query, 0, line, sizeof line);
+        statement_copy(&query, 0, line, sizeof line);
         if (strcmp(line, "ok") != 0)
             tell(report, line);
     }
-    code = query_end(&query);
-    connection_close(&connection);
+    code = statement_end(&query);
+    database_close(&connection);
     if (code == ERR_INTEGRITY)
         tell(report, "the structure of the file is damaged");
     return code == ERR_INTEGRITY ? ERR_OK : code;
@@ -133,27 +133,27 @@ struct inventory {
     size_t count, capacity;
 };
 
-static enum err take_inventory(struct connection *connection, void *argument)
+static enum err take_inventory(struct database *connection, void *argument)
 {
     struct inventory *inventory = argument;
     enum err code = ERR_OK;
-    struct query query = query_start(
+    struct statement query = statement_start(
         connection,
         "SELECT object, 'corpus ' || name FROM corpus"
         " UNION ALL SELECT object, 'model ' || name FROM model"
         " UNION ALL SELECT object, 'checkpoint ' || checkpoint.step || ' of ' ||"
         " coalesce(job.id, 'no job') FROM checkpoint LEFT JOIN job"
         " ON job.serial = checkpoint.job");
-    while (!code && query_next(&query)) {
+    while (!code && statement_next(&query)) {
         code = memory_grow(&inventory->owned, &inventory->capacity, inventory->count + 1,
                            sizeof *inventory->owned);
         if (code)
             break;
         struct owned *owned = &inventory->owned[inventory->count++];
-        owned->object = query_integer(&query, 0);
-        query_copy(&query, 1, owned->owner, sizeof owned->owner);
+        owned->object = statement_integer(&query, 0);
+        statement_copy(&query, 1, owned->owner, sizeof owned->owner);
     }
-    enum err ended = query_end(&query);
+    enum err ended = statement_end(&query);
     return code ? code : ended;
 }
 
@@ -162,16 +162,16 @@ struct presence {
     bool named;
 };
 
-static enum err still_named(struct connection *connection, void *argument)
+static enum err still_named(struct database *connection, void *argument)
 {
     struct presence *presence = argument;
-    struct query query =
-        query_start(connection, "SELECT 1 FROM corpus WHERE object = ?1"
-                                " UNION ALL SELECT 1 FROM model WHERE object = ?1"
-                                " UNION ALL SELECT 1 FROM checkpoint WHERE object = ?1");
-    query_put_integer(&query, presence->object);
-    presence->named = query_next(&query);
-    return query_end(&query);
+    struct statement query = statement_start(
+        connection, "SELECT 1 FROM corpus WHERE object = ?1"
+                    " UNION ALL SELECT 1 FROM model WHERE object = ?1"
+                    " UNION ALL SELECT 1 FROM checkpoint WHERE object = ?1");
+    statement_put_integer(&query, presence->object);
+    presence->named = statement_next(&query);
+    return statement_end(&query);
 }
 
 /* An object that is gone is damage only if something still names it. */
@@ -180,7 +180,7 @@ static enum err check_missing(struct store *store, const struct owned *owned,
 {
     char line[240];
     struct presence presence = {.object = owned->object};
-    enum err code = engine_read(store, still_named, &presence);
+    enum err code = sqlite_engine_read(store, still_named, &presence);
     if (!code && presence.named) {
         snprintf(line, sizeof line, "%s: its object %lld is missing", owned->owner,
                  (long long)owned->object);
@@ -195,12 +195,12 @@ static enum err check_object(struct store *store, const struct owned *owned,
     char line[240];
     struct store_object *object;
     int64_t chunk = -1;
-    enum err code = objects_open(store, owned->object, &object);
+    enum err code = object_reader_open(store, owned->object, &object);
     if (code == ERR_NOT_FOUND)
         return check_missing(store, owned, report);
     if (!code) {
-        code = objects_verify(object, &chunk);
-        objects_close(object);
+        code = object_reader_verify(object, &chunk);
+        object_reader_close(object);
     }
     if (code != ERR_INTEGRITY)
         return code;
@@ -219,9 +219,9 @@ enum err inspect_check(struct store *store, void (*told)(void *context, const ch
 {
     struct report report = {told, context, 0};
     struct inventory inventory = {0};
-    enum err code = check_structure(engine_of(store), &report, info);
+    enum err code = check_structure(sqlite_engine_of(store), &report, info);
     if (!code)
-        code = engine_read(store, take_inventory, &inventory);
+        code = sqlite_engine_read(store, take_inventory, &inventory);
     for (size_t i = 0; !code && i < inventory.count; i++)
         code = check_object(store, &inventory.owned[i], &report);
     free(inventory.owned);
@@ -233,35 +233,35 @@ enum err inspect_check(struct store *store, void (*told)(void *context, const ch
 
 /* ---- figures ---- */
 
-static enum err count_rows(struct connection *connection, void *argument)
+static enum err count_rows(struct database *connection, void *argument)
 {
     struct store_stats *stats = argument;
-    struct query query = query_start(
+    struct statement query = statement_start(
         connection, "SELECT (SELECT count(*) FROM object) -"
                     " (SELECT count(*) FROM object WHERE state <> 1),"
                     " (SELECT coalesce(sum(bytes), 0) FROM object WHERE state = 1),"
                     " (SELECT count(*) FROM object WHERE state = 0),"
                     " (SELECT count(*) FROM corpus), (SELECT count(*) FROM model),"
                     " (SELECT count(*) FROM job)");
-    if (query_next(&query)) {
-        stats->objects = query_unsigned(&query, 0);
-        stats->object_bytes = query_unsigned(&query, 1);
-        stats->staging_objects = query_unsigned(&query, 2);
-        stats->corpora = query_unsigned(&query, 3);
-        stats->models = query_unsigned(&query, 4);
-        stats->jobs = query_unsigned(&query, 5);
+    if (statement_next(&query)) {
+        stats->objects = statement_unsigned(&query, 0);
+        stats->object_bytes = statement_unsigned(&query, 1);
+        stats->staging_objects = statement_unsigned(&query, 2);
+        stats->corpora = statement_unsigned(&query, 3);
+        stats->models = statement_unsigned(&query, 4);
+        stats->jobs = statement_unsigned(&query, 5);
     }
-    return query_end(&query);
+    return statement_end(&query);
 }
 
 enum err inspect_stats(struct store *store, struct store_stats *stats)
 {
-    struct engine *engine = engine_of(store);
-    stats->file_bytes = file_size(engine->path, "");
-    stats->wal_bytes = file_size(engine->path, "-wal");
-    stats->writer_queue = queue_length(&engine->queue);
+    struct sqlite_engine *engine = sqlite_engine_of(store);
+    stats->file_bytes = store_file_size(engine->path, "");
+    stats->wal_bytes = store_file_size(engine->path, "-wal");
+    stats->writer_queue = write_queue_length(&engine->queue);
     stats->commits = atomic_load(&engine->queue.commits);
     stats->writes = atomic_load(&engine->queue.writes);
     stats->failed = atomic_load(&engine->queue.failed);
-    return engine_read(store, count_rows, stats);
+    return sqlite_engine_read(store, count_rows, stats);
 }

@@ -9,36 +9,36 @@
 
 #include "base/clock.h"
 #include "storage/sqlite/job_rows.h"
-#include "storage/sqlite/models.h"
-#include "storage/sqlite/query.h"
-#include "storage/sqlite/uploads.h"
+#include "storage/sqlite/model_table.h"
+#include "storage/sqlite/statement.h"
+#include "storage/sqlite/object_upload.h"
 
 /* ---- claim ---- */
 
-static enum err claim_work(struct connection *connection, void *argument,
+static enum err claim_work(struct database *connection, void *argument,
                            struct err_info *info)
 {
     struct job_row *row = argument;
     (void)info;
     job_row_fini(row);
-    struct query query = query_start(
+    struct statement query = statement_start(
         connection,
         "UPDATE job SET state = 1, fence = fence + 1, attempts = attempts + 1,"
         " started_ms = CASE started_ms WHEN 0 THEN ? ELSE started_ms END"
         " WHERE serial = (SELECT serial FROM job WHERE state = 0 ORDER BY serial LIMIT 1)"
         " RETURNING " JOB_ROWS_COLUMNS);
-    query_put_integer(&query, clock_wall_ms());
-    bool found = query_next(&query);
+    statement_put_integer(&query, clock_wall_ms());
+    bool found = statement_next(&query);
     enum err code = found ? job_rows_read(&query, row) : ERR_NOT_FOUND;
-    while (query_next(&query))
+    while (statement_next(&query))
         ;
-    enum err ended = query_end(&query);
+    enum err ended = statement_end(&query);
     return ended ? ended : code;
 }
 
 enum err job_changes_claim(struct store *store, struct job_row *row)
 {
-    enum err code = engine_write(store, claim_work, row, NULL);
+    enum err code = sqlite_engine_write(store, claim_work, row, NULL);
     if (code)
         job_row_fini(row);
     return code;
@@ -53,27 +53,27 @@ static int64_t finish_time(const struct job_row *row)
     return row->finished_ms ? row->finished_ms : clock_wall_ms();
 }
 
-static void put_progress(struct query *query, const struct job_row *row)
+static void put_progress(struct statement *query, const struct job_row *row)
 {
-    query_put_integer(query, row->state);
-    query_put_real(query, row->fraction);
-    query_put_real(query, row->epoch);
-    query_put_real(query, row->tokens_per_second);
-    query_put_unsigned(query, row->step);
-    query_put_unsigned(query, row->steps_total);
-    query_put_unsigned(query, row->tokens);
-    query_put_unsigned(query, row->best_step);
-    query_put_real(query, row->best_loss);
-    query_put_integer(query, row->attempts);
-    query_put_integer(query, finish_time(row));
-    query_put_text(query, row->error ? err_word(row->error) : NULL);
+    statement_put_integer(query, row->state);
+    statement_put_real(query, row->fraction);
+    statement_put_real(query, row->epoch);
+    statement_put_real(query, row->tokens_per_second);
+    statement_put_unsigned(query, row->step);
+    statement_put_unsigned(query, row->steps_total);
+    statement_put_unsigned(query, row->tokens);
+    statement_put_unsigned(query, row->best_step);
+    statement_put_real(query, row->best_loss);
+    statement_put_integer(query, row->attempts);
+    statement_put_integer(query, finish_time(row));
+    statement_put_text(query, row->error ? err_word(row->error) : NULL);
 }
 
 /* What is not a number where a number must be counts as 0. */
-static enum err write_row(struct connection *connection, const struct job_row *row,
+static enum err write_row(struct database *connection, const struct job_row *row,
                           int64_t serial)
 {
-    struct query query = query_start(
+    struct statement query = statement_start(
         connection,
         "UPDATE job SET state = ?, fraction = coalesce(?, 0), epoch = coalesce(?, 0),"
         " tokens_per_second = coalesce(?, 0), step = ?, steps_total = ?, tokens = ?,"
@@ -81,15 +81,15 @@ static enum err write_row(struct connection *connection, const struct job_row *r
         " error_message = coalesce(?, error_message), result = coalesce(?, result),"
         " spec = coalesce(?, spec), metadata = coalesce(?, metadata) WHERE serial = ?");
     put_progress(&query, row);
-    query_put_text(&query, row->error_message);
-    query_put_text(&query, row->result);
-    query_put_text(&query, row->spec);
-    query_put_text(&query, row->metadata);
-    query_put_integer(&query, serial);
-    return query_run(&query);
+    statement_put_text(&query, row->error_message);
+    statement_put_text(&query, row->result);
+    statement_put_text(&query, row->spec);
+    statement_put_text(&query, row->metadata);
+    statement_put_integer(&query, serial);
+    return statement_run(&query);
 }
 
-static enum err update_row(struct connection *connection, const struct job_row *row)
+static enum err update_row(struct database *connection, const struct job_row *row)
 {
     struct job_rows_key key;
     enum err code = job_rows_find(connection, row->id, &key);
@@ -100,7 +100,7 @@ static enum err update_row(struct connection *connection, const struct job_row *
     return write_row(connection, row, key.serial);
 }
 
-static enum err update_work(struct connection *connection, void *argument,
+static enum err update_work(struct database *connection, void *argument,
                             struct err_info *info)
 {
     (void)info;
@@ -109,7 +109,7 @@ static enum err update_work(struct connection *connection, void *argument,
 
 enum err job_changes_update(struct store *store, const struct job_row *row)
 {
-    return engine_write(store, update_work, (void *)(uintptr_t)row, NULL);
+    return sqlite_engine_write(store, update_work, (void *)(uintptr_t)row, NULL);
 }
 
 /* ---- move ---- */
@@ -119,7 +119,7 @@ struct move {
     enum job_state from, to;
 };
 
-static enum err move_work(struct connection *connection, void *argument,
+static enum err move_work(struct database *connection, void *argument,
                           struct err_info *info)
 {
     const struct move *move = argument;
@@ -131,23 +131,23 @@ static enum err move_work(struct connection *connection, void *argument,
     if (code)
         return code;
     bool anew = move->from == JOB_PAUSED && move->to == JOB_QUEUED;
-    struct query query = query_start(
+    struct statement query = statement_start(
         connection,
         "UPDATE job SET state = ?1, finished_ms = ?2,"
         " attempts = iif(?3, 0, attempts), pause_wanted = iif(?3, 0, pause_wanted),"
         " cancel_wanted = iif(?3, 0, cancel_wanted) WHERE serial = ?4");
-    query_put_integer(&query, move->to);
-    query_put_integer(&query, job_state_finished(move->to) ? clock_wall_ms() : 0);
-    query_put_integer(&query, anew);
-    query_put_integer(&query, key.serial);
-    return query_run(&query);
+    statement_put_integer(&query, move->to);
+    statement_put_integer(&query, job_state_finished(move->to) ? clock_wall_ms() : 0);
+    statement_put_integer(&query, anew);
+    statement_put_integer(&query, key.serial);
+    return statement_run(&query);
 }
 
 enum err job_changes_move(struct store *store, const char *id, enum job_state from,
                           enum job_state to)
 {
     struct move move = {id, from, to};
-    return engine_write(store, move_work, &move, NULL);
+    return sqlite_engine_write(store, move_work, &move, NULL);
 }
 
 /* ---- wish ---- */
@@ -157,7 +157,7 @@ struct wish {
     bool pause, cancel;
 };
 
-static enum err wish_work(struct connection *connection, void *argument,
+static enum err wish_work(struct database *connection, void *argument,
                           struct err_info *info)
 {
     const struct wish *wish = argument;
@@ -168,29 +168,29 @@ static enum err wish_work(struct connection *connection, void *argument,
         return ERR_CONFLICT;
     if (code)
         return code;
-    struct query query = query_start(
+    struct statement query = statement_start(
         connection,
         "UPDATE job SET pause_wanted = ?, cancel_wanted = ? WHERE serial = ?");
-    query_put_integer(&query, wish->pause);
-    query_put_integer(&query, wish->cancel);
-    query_put_integer(&query, key.serial);
-    return query_run(&query);
+    statement_put_integer(&query, wish->pause);
+    statement_put_integer(&query, wish->cancel);
+    statement_put_integer(&query, key.serial);
+    return statement_run(&query);
 }
 
 enum err job_changes_wish(struct store *store, const char *id, bool pause, bool cancel)
 {
     struct wish wish = {id, pause, cancel};
-    return engine_write(store, wish_work, &wish, NULL);
+    return sqlite_engine_write(store, wish_work, &wish, NULL);
 }
 
 /* ---- recover ---- */
 
-static enum err recover_work(struct connection *connection, void *argument,
+static enum err recover_work(struct database *connection, void *argument,
                              struct err_info *info)
 {
     const unsigned *most_attempts = argument;
     (void)info;
-    struct query query = query_start(
+    struct statement query = statement_start(
         connection,
         "WITH fate AS (SELECT serial AS which, CASE WHEN cancel_wanted THEN 5"
         " WHEN pause_wanted THEN 2 WHEN attempts >= ?1 THEN 4 ELSE 0 END AS state"
@@ -200,17 +200,17 @@ static enum err recover_work(struct connection *connection, void *argument,
         " error = iif(fate.state = 4, ?3, error),"
         " error_message = iif(fate.state = 4, ?4, error_message)"
         " FROM fate WHERE job.serial = fate.which");
-    query_put_integer(&query, *most_attempts);
-    query_put_integer(&query, clock_wall_ms());
-    query_put_text(&query, err_word(ERR_CRASH));
-    query_put_text(&query, "The job was running at every one of several stops of the "
-                           "daemon, so it is not tried again.");
-    return query_run(&query);
+    statement_put_integer(&query, *most_attempts);
+    statement_put_integer(&query, clock_wall_ms());
+    statement_put_text(&query, err_word(ERR_CRASH));
+    statement_put_text(&query, "The job was running at every one of several stops of the "
+                               "daemon, so it is not tried again.");
+    return statement_run(&query);
 }
 
 enum err job_changes_recover(struct store *store, unsigned most_attempts)
 {
-    return engine_write(store, recover_work, &most_attempts, NULL);
+    return sqlite_engine_write(store, recover_work, &most_attempts, NULL);
 }
 
 /* ---- succeed ---- */
@@ -220,19 +220,20 @@ struct success {
     const struct model_row *model;
     bool replace;
     const struct job_row *job;
-    struct models_placed placed;
+    struct model_table_placed placed;
     uint64_t freed;
 };
 
-static enum err succeed_work(struct connection *connection, void *argument,
+static enum err succeed_work(struct database *connection, void *argument,
                              struct err_info *info)
 {
     struct success *success = argument;
     success->freed = 0;
     enum err code = update_row(connection, success->job);
     return code ? code
-                : models_place(connection, success->upload, success->model,
-                               success->replace, &success->placed, &success->freed, info);
+                : model_table_place(connection, success->upload, success->model,
+                                    success->replace, &success->placed, &success->freed,
+                                    info);
 }
 
 enum err job_changes_succeed(struct store_upload *upload, struct model_row *model,
@@ -241,8 +242,9 @@ enum err job_changes_succeed(struct store_upload *upload, struct model_row *mode
 {
     struct success success = {
         .upload = upload, .model = model, .replace = replace, .job = job};
-    enum err code = uploads_commit(upload, succeed_work, &success, &success.freed, info);
+    enum err code =
+        object_upload_commit(upload, succeed_work, &success, &success.freed, info);
     if (!code)
-        models_fill(model, &success.placed);
+        model_table_fill(model, &success.placed);
     return code;
 }

@@ -3,7 +3,7 @@
 #ifndef FIRTH_STORAGE_SQLITE_JOB_CHANGES_H
 #define FIRTH_STORAGE_SQLITE_JOB_CHANGES_H
 
-#include "storage/sqlite/engine.h"
+#include "storage/sqlite/sqlite_engine.h"
 
 enum err job_changes_claim(struct store *store, struct job_row *row);
 enum err job_changes_update(struct store *store, const struct job_row *row);

@@ -26,66 +26,66 @@ static enum err error_of_word(const char *word)
     return ERR_INTERNAL;
 }
 
-static void read_fields(struct query *query, struct job_row *row)
+static void read_fields(struct statement *query, struct job_row *row)
 {
     char word[64];
-    query_copy(query, 0, row->id, sizeof row->id);
-    query_copy(query, 1, row->type, sizeof row->type);
-    query_copy(query, 2, row->kind, sizeof row->kind);
-    query_copy(query, 3, row->model, sizeof row->model);
-    query_copy(query, 4, row->corpus, sizeof row->corpus);
-    query_copy(query, 5, row->valid_corpus, sizeof row->valid_corpus);
-    query_copy(query, 18, word, sizeof word);
+    statement_copy(query, 0, row->id, sizeof row->id);
+    statement_copy(query, 1, row->type, sizeof row->type);
+    statement_copy(query, 2, row->kind, sizeof row->kind);
+    statement_copy(query, 3, row->model, sizeof row->model);
+    statement_copy(query, 4, row->corpus, sizeof row->corpus);
+    statement_copy(query, 5, row->valid_corpus, sizeof row->valid_corpus);
+    statement_copy(query, 18, word, sizeof word);
     row->error = error_of_word(word);
 }
 
-static void read_numbers(struct query *query, struct job_row *row)
+static void read_numbers(struct statement *query, struct job_row *row)
 {
-    int64_t state = query_integer(query, 6);
+    int64_t state = statement_integer(query, 6);
     row->state =
         state >= 0 && state < JOB_STATE_COUNT ? (enum job_state)state : JOB_FAILED;
-    row->fraction = query_real(query, 10);
-    row->epoch = query_real(query, 11);
-    row->tokens_per_second = query_real(query, 12);
-    row->step = query_unsigned(query, 13);
-    row->steps_total = query_unsigned(query, 14);
-    row->tokens = query_unsigned(query, 15);
-    row->best_step = query_unsigned(query, 16);
-    row->best_loss = query_real(query, 17);
-    row->created_ms = query_integer(query, 20);
-    row->started_ms = query_integer(query, 21);
-    row->finished_ms = query_integer(query, 22);
-    row->attempts = (unsigned)query_integer(query, 23);
-    row->fence = query_unsigned(query, 24);
-    row->pause_wanted = query_integer(query, 25) != 0;
-    row->cancel_wanted = query_integer(query, 26) != 0;
+    row->fraction = statement_real(query, 10);
+    row->epoch = statement_real(query, 11);
+    row->tokens_per_second = statement_real(query, 12);
+    row->step = statement_unsigned(query, 13);
+    row->steps_total = statement_unsigned(query, 14);
+    row->tokens = statement_unsigned(query, 15);
+    row->best_step = statement_unsigned(query, 16);
+    row->best_loss = statement_real(query, 17);
+    row->created_ms = statement_integer(query, 20);
+    row->started_ms = statement_integer(query, 21);
+    row->finished_ms = statement_integer(query, 22);
+    row->attempts = (unsigned)statement_integer(query, 23);
+    row->fence = statement_unsigned(query, 24);
+    row->pause_wanted = statement_integer(query, 25) != 0;
+    row->cancel_wanted = statement_integer(query, 26) != 0;
 }
 
-enum err job_rows_read(struct query *query, struct job_row *row)
+enum err job_rows_read(struct statement *query, struct job_row *row)
 {
     memset(row, 0, sizeof *row);
     read_fields(query, row);
     read_numbers(query, row);
-    row->spec = query_text(query, 7);
-    row->metadata = query_text(query, 8);
-    row->result = query_text(query, 9);
-    row->error_message = query_text(query, 19);
+    row->spec = statement_text(query, 7);
+    row->metadata = statement_text(query, 8);
+    row->result = statement_text(query, 9);
+    row->error_message = statement_text(query, 19);
     return query->failed;
 }
 
-enum err job_rows_find(struct connection *connection, const char *id,
+enum err job_rows_find(struct database *connection, const char *id,
                        struct job_rows_key *key)
 {
-    struct query query =
-        query_start(connection, "SELECT serial, state, fence FROM job WHERE id = ?");
-    query_put_text(&query, id);
-    bool found = query_next(&query);
+    struct statement query =
+        statement_start(connection, "SELECT serial, state, fence FROM job WHERE id = ?");
+    statement_put_text(&query, id);
+    bool found = statement_next(&query);
     if (found) {
-        key->serial = query_integer(&query, 0);
-        key->state = (enum job_state)query_integer(&query, 1);
-        key->fence = query_unsigned(&query, 2);
+        key->serial = statement_integer(&query, 0);
+        key->state = (enum job_state)statement_integer(&query, 1);
+        key->fence = statement_unsigned(&query, 2);
     }
-    enum err code = query_end(&query);
+    enum err code = statement_end(&query);
     return code ? code : found ? ERR_OK : ERR_JOB_NOT_FOUND;
 }
 

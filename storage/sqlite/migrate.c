@@ -27,31 +27,31 @@ static enum err copy_first(const char *path, int64_t wanted, struct err_info *in
     return code == ERR_EXISTS ? ERR_OK : code;
 }
 
-static enum err run_steps(struct connection *connection, const char *const *steps,
+static enum err run_steps(struct database *connection, const char *const *steps,
                           int64_t version)
 {
     char pragma[64];
-    enum err code = connection_run(connection, "BEGIN IMMEDIATE");
+    enum err code = database_run(connection, "BEGIN IMMEDIATE");
     for (; !code && steps[version]; version++)
-        code = connection_run(connection, steps[version]);
+        code = database_run(connection, steps[version]);
     snprintf(pragma, sizeof pragma, "PRAGMA user_version=%lld", (long long)version);
     if (!code)
-        code = connection_run(connection, pragma);
+        code = database_run(connection, pragma);
     if (!code)
-        code = connection_run(connection, "COMMIT");
+        code = database_run(connection, "COMMIT");
     if (code && !sqlite3_get_autocommit(connection->handle)) {
-        enum err ignored = connection_run(connection, "ROLLBACK");
+        enum err ignored = database_run(connection, "ROLLBACK");
         (void)ignored;
     }
     return code;
 }
 
-enum err migrate_run(struct connection *connection, const char *path,
+enum err migrate_run(struct database *connection, const char *path,
                      const char *const *steps, struct err_info *info)
 {
     int64_t version = 0, wanted = migrate_version(steps);
     struct err_info none = {.code = ERR_OK}, *detail = info ? info : &none;
-    enum err code = connection_integer(connection, "PRAGMA user_version", &version);
+    enum err code = database_integer(connection, "PRAGMA user_version", &version);
     if (code || version == wanted)
         return code;
     if (version < 0 || version > wanted)

@@ -3,7 +3,7 @@
 #ifndef FIRTH_STORAGE_SQLITE_MIGRATE_H
 #define FIRTH_STORAGE_SQLITE_MIGRATE_H
 
-#include "storage/sqlite/connection.h"
+#include "storage/sqlite/database.h"
 
 #define MIGRATE_APPLICATION_ID 0x46697274 /* "Firt" */
 
@@ -13,7 +13,7 @@ int64_t migrate_version(const char *const *steps);
 
 /* Runs the steps that are missing in one transaction. A store that is not new is first
  * copied to PATH.before-vN. */
-MUST_CHECK enum err migrate_run(struct connection *connection, const char *path,
+MUST_CHECK enum err migrate_run(struct database *connection, const char *path,
                                 const char *const *steps, struct err_info *info);
 
 #endif
