@@ -78,6 +78,10 @@ enum err exchange_set_header(struct exchange *x, const char *name, const char *v
 enum err exchange_set_location(struct exchange *x, const char *format, ...)
     PRINTF_LIKE(2, 3);
 
+/* A buffer to print a reply into (its maximum PRINTER_REPLY_MAX), empty at the first
+ * call; its memory is used again by later requests. Give it to one of the calls below. */
+struct buffer *exchange_buffer(struct exchange *x);
+
 /* Each makes the reply and returns ERR_OK, or the error to return. The first takes the
  * buffer's bytes (also on failure) and leaves it empty; a buffer that failed before gives
  * that error. `type` and static bytes must outlive the reply (string constants). */

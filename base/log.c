@@ -33,6 +33,17 @@ void log_set_fd(int fd)
     atomic_store(&log_fd, fd);
 }
 
+bool log_wants(enum log_level level)
+{
+    return (int)level >= atomic_load(&log_level) && level < LOG_SILENT;
+}
+
+void log_write_lines(const char *lines, size_t size)
+{
+    ssize_t ignored = write(atomic_load(&log_fd), lines, size);
+    (void)ignored;
+}
+
 static void put(struct line *line, const char *text, size_t size)
 {
     size_t room = sizeof line->text - line->size;
@@ -77,7 +88,7 @@ static void put_field(struct line *line, const struct log_field *field)
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
-    if ((int)level < atomic_load(&log_level) || level >= LOG_SILENT)
+    if (!log_wants(level))
         return;
     struct line line = {.size = 0};
     char time[CLOCK_ISO_SIZE];

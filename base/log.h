@@ -4,6 +4,8 @@
 #ifndef FIRTH_BASE_LOG_H
 #define FIRTH_BASE_LOG_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_SILENT };
@@ -35,6 +37,12 @@ void log_set_fd(int fd);
 /* Writes one line: {"time":…,"level":…,"event":event,fields…}. One write(2) a line;
  * safe from any thread. `fields` ends with a NULL name. Use the macro. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
+
+/* True when a line of this level would be written. */
+bool log_wants(enum log_level level);
+
+/* Writes lines that the caller formatted the same way, in one write(2). */
+void log_write_lines(const char *lines, size_t size);
 
 #define LOG_EVENT(level, event, ...)                                                     \
     log_write((level), (event), (const struct log_field[]){__VA_ARGS__, {0}})
