@@ -20,6 +20,7 @@
 #include "server/metrics.h"
 
 enum { READ_SIZE = 128 << 10, MESSAGE_MAX = 128 << 10 };
+static const double BEAT_LONGEST = 1;
 static const double FLUSH_EVERY = 1.0, CANCEL_PATIENCE = 1.5, PAUSE_PATIENCE = 20,
                     STOP_MARGIN = 1;
 /* A trainer that beats but reports nothing for so many heartbeats has stalled. */
@@ -81,6 +82,7 @@ void listen_hello(struct run *run)
         .has_valid = runner->feed.valid != NULL,
         .has_resume = runner->feed.resume != NULL,
         .components = (uint32_t)runner->feed.component_count,
+        .beat_s = fmin(BEAT_LONGEST, run->jobs->setup.heartbeat_seconds / 4),
         .spec = span_of_text(runner->row.spec),
     };
     snprintf(hello.scratch, sizeof hello.scratch, "%s", run->jobs->scratch);

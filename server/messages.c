@@ -113,6 +113,7 @@ void hello_write(const struct hello_message *hello, struct buffer *to)
     put_u32(to, hello->has_valid);
     put_u32(to, hello->has_resume);
     put_u32(to, hello->components);
+    put_double(to, hello->beat_s);
     put_text(to, hello->scratch, sizeof hello->scratch);
     put_bytes(to, hello->spec);
 }
@@ -124,9 +125,11 @@ bool hello_read(struct span payload, struct hello_message *hello)
     hello->has_valid = get_boolean(&cursor);
     hello->has_resume = get_boolean(&cursor);
     hello->components = get_u32(&cursor);
+    hello->beat_s = get_double(&cursor);
     get_text(&cursor, hello->scratch, sizeof hello->scratch);
     hello->spec = get_bytes(&cursor);
-    return at_end(&cursor) && hello->components <= PARAM_LIST_MAX;
+    return at_end(&cursor) && hello->components <= PARAM_LIST_MAX && hello->beat_s > 0 &&
+           hello->beat_s < 3600;
 }
 
 void progress_write(const struct progress_report *report, struct buffer *to)

@@ -22,6 +22,7 @@ struct hello_message {
     uint32_t parent; /* the daemon's process id */
     bool has_valid, has_resume;
     uint32_t components;
+    double beat_s; /* seconds between heartbeats */
     char scratch[MESSAGE_PATH_SIZE];
     struct span spec; /* train_spec text; a view into the payload */
 };

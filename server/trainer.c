@@ -35,13 +35,14 @@
 #include "server/spawn.h"
 
 enum { MESSAGE_MAX = 64 << 10, READ_SIZE = 16 << 10 };
-static const double HEARTBEAT = 1.0, PROGRESS_EVERY = 0.25;
+static const double PROGRESS_EVERY = 0.25;
 
 struct trainer {
     int fd;
     struct lock lock; /* sending, and the answer to a checkpoint */
     struct condition answered;
     struct buffer frame; /* the frame being sent */
+    double beat_s;
     bool have_answer;
     enum err answer;
     atomic_bool stop;   /* asked to end, or the daemon is gone */
@@ -50,9 +51,11 @@ struct trainer {
     _Atomic uint64_t reports;
     struct frame_decoder decoder;
     /* The main thread's own: */
-    double checkpoint_every, last_checkpoint, last_progress;
-    char last_phase[MESSAGE_PHASE_SIZE];
-    bool reported;
+    double checkpoint_every, last_checkpoint;
+    struct progress_report last; /* the newest report, */
+    char phase[MESSAGE_PHASE_SIZE];
+    bool unsent; /* and whether it is still to be sent */
+    double last_sent;
     uint64_t artefact_size;
     struct buffer artefact; /* a chunk being filled */
 };
@@ -159,7 +162,7 @@ static void *control(void *argument)
     while (!atomic_load(&trainer->ending) && !atomic_load(&trainer->gone)) {
         double now = clock_monotonic();
         if (now >= next_beat) {
-            next_beat = now + HEARTBEAT;
+            next_beat = now + trainer->beat_s;
             beat(trainer);
         }
         struct pollfd watched = {.fd = trainer->fd, .events = POLLIN};
@@ -172,17 +175,32 @@ static void *control(void *argument)
 
 /* ---- the hooks of the training ---- */
 
-static bool progress_due(struct trainer *trainer, const struct progress_report *report,
-                         double now)
+static void send_progress(struct trainer *trainer)
+{
+    struct buffer payload;
+    trainer->unsent = false;
+    buffer_init(&payload, MESSAGE_MAX);
+    progress_write(&trainer->last, &payload);
+    if (tell_message(trainer, FRAME_PROGRESS, &payload))
+        lose_daemon(trainer);
+}
+
+/* Keeps the report; true when it is time to send one: the first, a new phase, or a while
+ * after the last. */
+static bool keep_report(struct trainer *trainer, const struct progress_report *report,
+                        double now)
 {
     const char *phase = report->phase ? report->phase : "";
-    bool same = strncmp(phase, trainer->last_phase, MESSAGE_PHASE_SIZE - 1) == 0;
-    if (trainer->reported && same && now - trainer->last_progress < PROGRESS_EVERY)
-        return false;
-    snprintf(trainer->last_phase, sizeof trainer->last_phase, "%s", phase);
-    trainer->reported = true;
-    trainer->last_progress = now;
-    return true;
+    bool same = strncmp(phase, trainer->phase, MESSAGE_PHASE_SIZE - 1) == 0;
+    bool due =
+        trainer->last_sent == 0 || !same || now - trainer->last_sent >= PROGRESS_EVERY;
+    snprintf(trainer->phase, sizeof trainer->phase, "%s", phase);
+    trainer->last = *report;
+    trainer->last.phase = trainer->phase;
+    trainer->unsent = true;
+    if (due)
+        trainer->last_sent = now;
+    return due;
 }
 
 static enum progress_answer on_report(void *context, const struct progress_report *report)
@@ -190,13 +208,8 @@ static enum progress_answer on_report(void *context, const struct progress_repor
     struct trainer *trainer = context;
     double now = clock_monotonic();
     atomic_fetch_add(&trainer->reports, 1);
-    if (progress_due(trainer, report, now)) {
-        struct buffer payload;
-        buffer_init(&payload, MESSAGE_MAX);
-        progress_write(report, &payload);
-        if (tell_message(trainer, FRAME_PROGRESS, &payload))
-            lose_daemon(trainer);
-    }
+    if (keep_report(trainer, report, now))
+        send_progress(trainer);
     if (atomic_load(&trainer->stop))
         return PROGRESS_STOP;
     if (trainer->checkpoint_every <= 0 ||
@@ -370,6 +383,8 @@ static enum err train(struct trainer *trainer, const struct hello_message *hello
     trainer->checkpoint_every = spec.checkpoint_every_s;
     trainer->last_checkpoint = clock_monotonic();
     code = work(&spec, &input, &progress, &artefact, &result, info);
+    if (trainer->unsent)
+        send_progress(trainer);
     return code ? code : tell_result(trainer, &result);
 }
 
@@ -403,6 +418,7 @@ static int serve_job(struct trainer *trainer, trainer_work *work)
     if (!read_hello(trainer, &payload, &hello) || getppid() != (pid_t)hello.parent)
         goto done;
     sandbox_enter(hello.scratch);
+    trainer->beat_s = hello.beat_s;
     if (pthread_create(&thread, NULL, control, trainer)) {
         tell_error(trainer, ERR_NO_MEMORY, &info);
         goto done;

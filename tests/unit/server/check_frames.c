@@ -150,6 +150,7 @@ START_TEST(messages_come_back_whole)
     struct hello_message hello = {.parent = 42,
                                   .has_resume = true,
                                   .components = 3,
+                                  .beat_s = 0.5,
                                   .scratch = "/tmp/x",
                                   .spec = span_of_text("kind ngram\n")};
     struct hello_message hello_back;
