@@ -110,11 +110,13 @@ enum err artefact_open_section(struct artefact_writer *writer, const char *name,
                                enum artefact_type type)
 {
     size_t length = strlen(name);
+    if (writer->failed)
+        return writer->failed;
     assert(!writer->open && !writer->finished);
     assert(length > 0 && length < ARTEFACT_NAME_SIZE && (size_t)type < TYPE_COUNT);
-    if (!writer->failed && writer->count == ARTEFACT_SECTIONS_MAX)
+    if (writer->count == ARTEFACT_SECTIONS_MAX)
         writer->failed = ERR_LIMIT;
-    if (!writer->failed)
+    else
         writer->failed = memory_grow(&writer->entries, &writer->capacity,
                                      writer->count + 1, sizeof *writer->entries);
     if (pad(writer))
@@ -185,9 +187,9 @@ enum err artefact_put(struct artefact_writer *writer, const char *name,
 
 enum err artefact_finish(struct artefact_writer *writer)
 {
-    assert(!writer->open && !writer->finished);
     if (pad(writer))
         return writer->failed;
+    assert(!writer->open && !writer->finished);
     struct file_footer footer = {.table_offset = writer->position,
                                  .sections = writer->count};
     size_t table = writer->count * sizeof *writer->entries;
