@@ -65,6 +65,8 @@ static struct shares share(const struct estimator *estimator, const uint32_t *co
         removed += raw[i] > least ? counts[i] - discounted(rule, counts[i]) : counts[i];
     }
     double extra = rule->extra + rule->extra_by_type * (double)types;
+    if (removed + extra <= 0)
+        extra = rule->extra_if_spent;
     double weight = rule->weight[weight_bucket(total, types)];
     double whole = (double)total + extra;
     return (struct shares){weight / whole,

@@ -59,20 +59,82 @@ static float fast_logprob(const struct lm *lm, const void *state, uint32_t token
     return (float)log(step((const struct fast *)lm, &copy, token));
 }
 
+/* ---- distributions ---- */
+
+static unsigned fast_links(const struct lm *lm, const void *state, struct link *links)
+{
+    const struct fast *fast = (const struct fast *)lm;
+    struct fast_state place = *(const struct fast_state *)state;
+    unsigned count = 0;
+    for (; place.level > 0; place.level--) {
+        const struct gram *gram = &fast->grams[place.level][place.gram];
+        if (gram[0].begin < gram[1].begin)
+            links[count++] =
+                (struct link){place.level, place.gram, gram[1].begin - gram[0].begin,
+                              (double)gram->backoff};
+        place.gram = gram->suffix;
+    }
+    return count;
+}
+
+static void fast_read(const struct lm *lm, const struct link *link, uint32_t *words,
+                      float *shares)
+{
+    const struct fast *fast = (const struct fast *)lm;
+    uint32_t begin = fast->grams[link->level][link->gram].begin;
+    if (link->level + 1 == fast->order)
+        for (size_t i = 0; i < link->count; i++) {
+            words[i] = fast->last[begin + i].word;
+            shares[i] = fast->last[begin + i].prob;
+        }
+    else
+        for (size_t i = 0; i < link->count; i++) {
+            words[i] = fast->grams[link->level + 1][begin + i].word;
+            shares[i] = fast->grams[link->level + 1][begin + i].prob;
+        }
+}
+
+static struct successor_source source_of(const struct fast *fast)
+{
+    return (struct successor_source){.lm = &fast->lm,
+                                     .words = &fast->words,
+                                     .uniform_remainder = fast->uniform_remainder,
+                                     .links = fast_links,
+                                     .read = fast_read};
+}
+
+static enum err fast_distribution(const struct lm *lm, size_t count,
+                                  const void *const *states, float *const *logprobs)
+{
+    const struct successor_source source = source_of((const struct fast *)lm);
+    enum err code = ERR_OK;
+    for (size_t i = 0; !code && i < count; i++)
+        code = successors_distribution(&source, states[i], logprobs[i]);
+    return code;
+}
+
+static enum err fast_top(const struct lm *lm, const void *state, size_t k,
+                         bool want_entropy, struct lm_top *top)
+{
+    const struct successor_source source = source_of((const struct fast *)lm);
+    return successors_top(&source, state, k, want_entropy, top);
+}
+
 static void fast_free(struct lm *lm)
 {
     struct fast *fast = (struct fast *)lm;
     if (!fast)
         return;
-    free(fast->by_prob);
-    free(fast->word_logprobs);
+    words_fini(&fast->words);
     free(fast);
 }
 
 static const struct lm_ops fast_ops = {
     .start = fast_start,
     .advance = fast_advance,
+    .distribution = fast_distribution,
     .logprob = fast_logprob,
+    .top = fast_top,
     .score = fast_score,
     .free = fast_free,
 };
@@ -174,6 +236,9 @@ enum err fast_load(const struct artefact *artefact, const struct shape *shape,
                            .context_max = fast->order - 1,
                            .cheap = true};
     enum err code = find_levels(fast, artefact, info);
+    if (!code)
+        code = words_init(&fast->words, &fast->grams[1]->prob,
+                          sizeof(struct gram) / sizeof(float), fast->lm.vocab_size);
     if (code) {
         fast_free(&fast->lm);
         return code;

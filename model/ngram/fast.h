@@ -4,6 +4,7 @@
 #define FIRTH_MODEL_NGRAM_FAST_H
 
 #include "model/ngram/form.h"
+#include "model/ngram/successors.h"
 #include "model/text/vocab.h"
 
 /* An n-gram that can be a context. Each level ends with one more that only closes the
@@ -31,9 +32,7 @@ struct fast {
     const struct gram *grams[NGRAM_ORDER_MAX]; /* [level], levels 1 … max(order - 1, 1) */
     const struct last_gram *last;              /* level `order` when it is over 1 */
     size_t counts[NGRAM_ORDER_MAX + 1];        /* [level] */
-    double word_entropy;                       /* of the empty context, nats */
-    uint32_t *by_prob;                         /* [vocab_size] words in falling prob */
-    float *word_logprobs;                      /* [vocab_size] */
+    struct words words;                        /* the empty context */
 };
 
 /* A state: the longest n-gram that ends the context and is itself a context. */

@@ -20,7 +20,7 @@
 #include "model/text/vocab.h"
 
 #define MEMORY_DEFAULT ((uint64_t)1 << 30)
-enum { IDS_AT_ONCE = 8192 };
+enum { IDS_AT_ONCE = 8192, HELD_OUT_MOST = 1 << 22 };
 
 struct training {
     const struct train_spec *spec;
@@ -129,6 +129,44 @@ static void say(void *context, const char *text)
     progress_note(training->progress, text);
 }
 
+/* The validation part as ids, at most HELD_OUT_MOST of them. New. */
+static enum err encode_held_out(struct training *training, uint32_t **ids, size_t *count)
+{
+    struct encoder *encoder = NULL;
+    size_t capacity = 0, got = 1;
+    *ids = NULL;
+    *count = 0;
+    enum err code = encoder_new(training->tokenizer, training->vocab,
+                                training->input->valid, &encoder);
+    while (!code && got > 0 && *count < HELD_OUT_MOST) {
+        code = memory_grow(ids, &capacity, *count + IDS_AT_ONCE, sizeof **ids);
+        if (!code)
+            code = encoder_next(encoder, *ids + *count, IDS_AT_ONCE, &got);
+        *count += code ? 0 : got;
+    }
+    encoder_free(encoder);
+    return code;
+}
+
+static enum err weigh_orders(struct training *training)
+{
+    uint32_t *ids = NULL;
+    size_t count = 0;
+    enum err code = ERR_OK;
+    if (training->input->valid.size > 0)
+        code = encode_held_out(training, &ids, &count);
+    if (!code)
+        code = rules_jelinek_mercer(&training->rules, &training->levels, ids, count);
+    free(ids);
+    if (!code)
+        train_result_note(training->result,
+                          count > 0 ? "The weights of the orders were fitted to the "
+                                      "validation part"
+                                    : "The weights of the orders were fitted by leaving "
+                                      "out each token of the corpus in turn");
+    return code;
+}
+
 static enum err choose_rules(struct training *training)
 {
     struct rules *rules = &training->rules;
@@ -149,6 +187,7 @@ static enum err choose_rules(struct training *training)
         rules_additive(rules, levels, params_number(params, "delta"));
         return ERR_OK;
     case SMOOTHING_JELINEK_MERCER:
+        return weigh_orders(training);
     case SMOOTHING_WITTEN_BELL:
         rules_witten_bell(rules, levels);
         return ERR_OK;

@@ -141,6 +141,7 @@ void rules_katz(struct rules *rules, const struct levels *levels, const struct n
 {
     for (unsigned k = 1; k <= levels->order; k++) {
         uint64_t numbers[COUNT_CLASSES];
+        rules->at[k].extra_if_spent = k > 1;
         if (k == 1 && !has_unseen_word(levels))
             continue; /* nobody to give the words' probability to */
         counts_of_counts(rules, levels, k, numbers);

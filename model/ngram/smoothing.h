@@ -33,6 +33,7 @@ enum remainder {
 struct level_rule {
     double scale[COUNT_CLASSES], subtract[COUNT_CLASSES];
     double extra, extra_by_type;
+    double extra_if_spent; /* added to extra where nothing would be left over */
     double weight[WEIGHT_BUCKETS];
 };
 
@@ -70,6 +71,11 @@ void rules_kneser_ney(struct rules *rules, const struct levels *levels,
                       const struct note *note);
 void rules_katz(struct rules *rules, const struct levels *levels,
                 const struct note *note);
+
+/* Weights that make held_out[count] likeliest (words, each segment ended by VOCAB_EOS);
+ * with count 0 by leaving out every token of the corpus in turn. */
+MUST_CHECK enum err rules_jelinek_mercer(struct rules *rules, const struct levels *levels,
+                                         const uint32_t *held_out, size_t count);
 
 /* Sets prob and backoff of all levels; n-grams that the rules drop get no probability of
  * their own, and contexts give theirs to the remainder. Same result for any `threads`. */

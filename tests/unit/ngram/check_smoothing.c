@@ -19,28 +19,6 @@ static void count_note(void *context, const char *text)
     notes++;
 }
 
-static const struct note note = {NULL, count_note};
-
-static struct rules rules_for(enum smoothing smoothing, struct levels *levels,
-                              double delta, const uint32_t *least)
-{
-    struct rules rules;
-    rules_init(&rules, smoothing);
-    if (least)
-        memcpy(rules.least, least, sizeof rules.least);
-    if (smoothing == SMOOTHING_KNESER_NEY) {
-        ck_assert_int_eq(levels_count_distinct(levels, 2), ERR_OK);
-        rules_kneser_ney(&rules, levels, &note);
-    } else if (smoothing == SMOOTHING_ADDITIVE) {
-        rules_additive(&rules, levels, delta);
-    } else if (smoothing == SMOOTHING_WITTEN_BELL) {
-        rules_witten_bell(&rules, levels);
-    } else if (smoothing == SMOOTHING_KATZ) {
-        rules_katz(&rules, levels, &note);
-    }
-    return rules;
-}
-
 /* Every word after random contexts, some of them unseen, some from <s>. */
 static void compare_contexts(const struct naive *naive, const struct lm *lm,
                              uint64_t seed, unsigned contexts)
@@ -78,7 +56,7 @@ static void compare(enum smoothing smoothing, const struct corpus *corpus, unsig
                     const uint32_t *least)
 {
     struct levels levels = corpus_levels(corpus, order, 2, 1 << 30);
-    struct rules rules = rules_for(smoothing, &levels, 0.3, least);
+    struct rules rules = naive_rules(smoothing, &levels, 0.3, least, count_note);
     struct naive naive = {.corpus = corpus,
                           .smoothing = smoothing,
                           .order = order,
@@ -129,6 +107,12 @@ START_TEST(katz)
 }
 END_TEST
 
+START_TEST(jelinek_mercer)
+{
+    compare_orders(SMOOTHING_JELINEK_MERCER);
+}
+END_TEST
+
 START_TEST(kneser_ney)
 {
     compare_orders(SMOOTHING_KNESER_NEY);
@@ -143,7 +127,7 @@ START_TEST(discounts_are_chen_and_goodmans)
     struct corpus corpus = {ids, sizeof ids / sizeof *ids, 10};
     struct levels levels = corpus_levels(&corpus, 1, 1, 1 << 20);
     notes = 0;
-    struct rules rules = rules_for(SMOOTHING_KNESER_NEY, &levels, 0, NULL);
+    struct rules rules = naive_rules(SMOOTHING_KNESER_NEY, &levels, 0, NULL, count_note);
     double y = 4.0 / 8.0; /* </s> is a fourth word that occurs once */
     ck_assert_double_eq_tol(rules.at[1].subtract[1], 1 - 2 * y * 2 / 4, 1e-12);
     ck_assert_double_eq_tol(rules.at[1].subtract[2], 2 - 3 * y * 1 / 2, 1e-12);
@@ -160,8 +144,6 @@ START_TEST(one_line_falls_back_and_says_so)
     struct corpus corpus = {ids, 4, 6};
     for (int smoothing = SMOOTHING_KNESER_NEY; smoothing <= SMOOTHING_KATZ; smoothing++) {
         notes = 0;
-        if (smoothing == SMOOTHING_JELINEK_MERCER)
-            continue;
         compare((enum smoothing)smoothing, &corpus, 3, NULL);
         compare((enum smoothing)smoothing, &corpus, NGRAM_ORDER_MAX, NULL);
         if (smoothing == SMOOTHING_KNESER_NEY)
@@ -176,6 +158,7 @@ UNIT_SUITE(smoothing)
     tcase_add_test(unit, additive);
     tcase_add_test(unit, witten_bell);
     tcase_add_test(unit, katz);
+    tcase_add_test(unit, jelinek_mercer);
     tcase_add_test(unit, kneser_ney);
     tcase_add_test(unit, discounts_are_chen_and_goodmans);
     tcase_add_test(unit, one_line_falls_back_and_says_so);

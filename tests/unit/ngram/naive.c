@@ -121,11 +121,6 @@ static double discounted(const struct naive *naive, size_t k, size_t count)
     return (double)count;
 }
 
-/* The context's own sums. */
-struct sums {
-    double total, types, given;
-};
-
 double naive_prob(const struct naive *naive, const uint32_t *context, size_t count,
                   uint32_t word)
 {
@@ -168,6 +163,8 @@ double naive_prob(const struct naive *naive, const uint32_t *context, size_t cou
     double extra = naive->smoothing == SMOOTHING_ADDITIVE      ? naive->delta / uniform
                    : naive->smoothing == SMOOTHING_WITTEN_BELL ? types
                                                                : 0;
+    if (naive->smoothing == SMOOTHING_KATZ && k > 1 && total - kept < 1e-9)
+        extra = 1;
     double weight =
         naive->smoothing == SMOOTHING_JELINEK_MERCER
             ? naive->rules->at[k].weight[weight_bucket((uint64_t)total, (uint64_t)types)]
@@ -179,8 +176,45 @@ double naive_prob(const struct naive *naive, const uint32_t *context, size_t cou
     if (!unseen_only || k == 1)
         return share + left * below;
     if (1 - kept_below < 1e-6)
-        return word_kept ? share / (kept / total) * kept_below : below;
+        return word_kept ? share / (kept / (total + extra)) * kept_below : below;
     return word_kept ? share : left / (1 - kept_below) * below;
+}
+
+static void say_nothing(void *context, const char *text)
+{
+    (void)context;
+    ck_assert_ptr_nonnull(text);
+}
+
+struct rules naive_rules(enum smoothing smoothing, struct levels *levels, double delta,
+                         const uint32_t *least, void (*say)(void *, const char *))
+{
+    const struct note note = {NULL, say ? say : say_nothing};
+    struct rules rules;
+    rules_init(&rules, smoothing);
+    if (least)
+        memcpy(rules.least, least, sizeof rules.least);
+    switch (smoothing) {
+    case SMOOTHING_KNESER_NEY:
+        ck_assert_int_eq(levels_count_distinct(levels, 2), ERR_OK);
+        rules_kneser_ney(&rules, levels, &note);
+        break;
+    case SMOOTHING_ADDITIVE:
+        rules_additive(&rules, levels, delta);
+        break;
+    case SMOOTHING_WITTEN_BELL:
+        rules_witten_bell(&rules, levels);
+        break;
+    case SMOOTHING_KATZ:
+        rules_katz(&rules, levels, &note);
+        break;
+    case SMOOTHING_JELINEK_MERCER:
+        ck_assert_int_eq(rules_jelinek_mercer(&rules, levels, NULL, 0), ERR_OK);
+        break;
+    case SMOOTHING_MLE:
+        break;
+    }
+    return rules;
 }
 
 struct made make_fast(const struct levels *levels, const struct rules *rules)

@@ -42,6 +42,10 @@ size_t naive_count(const struct corpus *corpus, const uint32_t *words, size_t co
 double naive_prob(const struct naive *naive, const uint32_t *context, size_t count,
                   uint32_t word);
 
+/* Rules of a method for these levels. `least` may be NULL; `say` may be NULL. */
+struct rules naive_rules(enum smoothing smoothing, struct levels *levels, double delta,
+                         const uint32_t *least, void (*say)(void *, const char *));
+
 /* Writes levels with probabilities in a form and loads it; free with made_free. */
 struct made {
     struct lm *lm;
