@@ -109,19 +109,13 @@ bool scratch_until(bool (*done)(void *context), void *context)
     return false;
 }
 
-static sqlite3 *open_raw(struct scratch *scratch)
+void scratch_sql(struct scratch *scratch, const char *sql)
 {
+    char *problem = NULL;
     sqlite3 *raw;
     store_close(scratch->store);
     scratch->store = NULL;
     ck_assert_int_eq(sqlite3_open(scratch->path, &raw), SQLITE_OK);
-    return raw;
-}
-
-void scratch_sql(struct scratch *scratch, const char *sql)
-{
-    char *problem = NULL;
-    sqlite3 *raw = open_raw(scratch);
     ck_assert_msg(sqlite3_exec(raw, sql, NULL, NULL, &problem) == SQLITE_OK, "%s",
                   problem);
     ck_assert_int_eq(sqlite3_close(raw), SQLITE_OK);
@@ -129,8 +123,11 @@ void scratch_sql(struct scratch *scratch, const char *sql)
 
 int64_t scratch_integer(struct scratch *scratch, const char *sql)
 {
-    sqlite3 *raw = open_raw(scratch);
+    sqlite3 *raw;
     sqlite3_stmt *statement;
+    ck_assert_int_eq(sqlite3_open_v2(scratch->path, &raw, SQLITE_OPEN_READONLY, NULL),
+                     SQLITE_OK);
+    sqlite3_busy_timeout(raw, 5000);
     ck_assert_int_eq(sqlite3_prepare_v2(raw, sql, -1, &statement, NULL), SQLITE_OK);
     ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
     int64_t value = sqlite3_column_int64(statement, 0);

@@ -33,8 +33,9 @@ char *scratch_object(struct store *store, int64_t object, size_t *size);
 /* Waits (bounded) until `done` says so. */
 bool scratch_until(bool (*done)(void *context), void *context);
 
-/* Runs SQL on the file through a connection of its own. The store is closed meanwhile. */
+/* Closes the store and changes the file through a connection of its own. */
 void scratch_sql(struct scratch *scratch, const char *sql);
+/* Reads one number, whether the store is open or not. */
 int64_t scratch_integer(struct scratch *scratch, const char *sql);
 
 #endif
