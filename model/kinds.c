@@ -5,11 +5,13 @@
 
 #include <string.h>
 
+#include "model/ngram/ngram.h"
 #include "model/vectors/vectors_kinds.h"
 
 extern const struct kind kind_mixture;
 
 const struct kind *const kinds[] = {
+    &kind_ngram,
     &kind_mixture,
     &kind_skipgram,
     &kind_cbow,
