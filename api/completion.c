@@ -199,8 +199,7 @@ static enum err end_stream(struct completion *c)
         printer_close(&c->p, '}');
         code = generate_send(c->x, NULL, &c->json);
     }
-    static const char done[] = "data: [DONE]\n\n";
-    return code ? code : exchange_write(c->x, done, sizeof done - 1);
+    return code ? code : exchange_sse_send(c->x, NULL, NULL, span_of_text("[DONE]"));
 }
 
 static enum err answer_all(struct completion *c, struct err_info *info)

@@ -291,7 +291,7 @@ enum err corpora_vocab(struct exchange *x, struct err_info *info)
     if (!code)
         code = read_settings(x, &settings, &limit, info);
     if (!code)
-        code = corpus_text_open(&corpus, server->store, name, server->settings.scratch,
+        code = corpus_text_open(&corpus, server->store, name, server->scratch,
                                 info);
     if (code)
         return code;

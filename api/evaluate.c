@@ -48,7 +48,7 @@ static enum err evaluate(struct exchange *x, const struct infer_subject *subject
     struct corpus_text corpus;
     struct evaluation evaluation = {0};
     enum err code =
-        corpus_text_open(&corpus, server->store, name, server->settings.scratch, info);
+        corpus_text_open(&corpus, server->store, name, server->scratch, info);
     if (code)
         return code;
     code = evaluate_perplexity(subject->target.lm, subject->target.tokenizer,

@@ -93,19 +93,9 @@ enum err generate_check_cost(struct exchange *x, int64_t outputs, int64_t max_to
 
 enum err generate_send(struct exchange *x, const char *type, struct buffer *json)
 {
-    struct buffer frame;
-    if (json->failed)
-        return json->failed;
-    buffer_init(&frame, json->size + 64);
-    if (type)
-        buffer_printf(&frame, "event: %s\n", type);
-    buffer_append_text(&frame, "data: ");
-    buffer_append(&frame, json->bytes, json->size);
-    buffer_append_text(&frame, "\n\n");
-    enum err code =
-        frame.failed ? frame.failed : exchange_write(x, frame.bytes, frame.size);
-    buffer_fini(&frame);
-    return code;
+    return json->failed
+               ? json->failed
+               : exchange_sse_send(x, NULL, type, span_of(json->bytes, json->size));
 }
 
 /* ---- while it is drawn ---- */

@@ -56,16 +56,15 @@ static enum err read_request(struct exchange *x, struct request *request,
 static enum err reply(struct exchange *x, const struct infer_subject *subject,
                       const struct next_answer *answer)
 {
-    struct buffer json;
+    struct buffer *json = exchange_buffer(x);
     struct printer p;
-    buffer_init(&json, PRINTER_REPLY_MAX);
-    printer_init(&p, &json);
+    printer_init(&p, json);
     printer_open(&p, '{');
     infer_print_head(&p, subject);
     print_next(&p, answer, subject->target.vocab, &subject->base);
     infer_print_timing(&p, x);
     printer_close(&p, '}');
-    return exchange_reply_json_take(x, 200, &json);
+    return exchange_reply_json_take(x, 200, json);
 }
 
 static enum err answer_request(struct exchange *x, const struct request *request,

@@ -183,10 +183,9 @@ static enum err answer_request(struct exchange *x, const struct request *request
                                 &answer, info);
     if (code)
         return code;
-    struct buffer json;
+    struct buffer *json = exchange_buffer(x);
     struct printer p;
-    buffer_init(&json, PRINTER_REPLY_MAX);
-    printer_init(&p, &json);
+    printer_init(&p, json);
     printer_open(&p, '{');
     infer_print_head(&p, subject);
     print_results(&p, request, inputs, subject, &answer);
@@ -195,7 +194,7 @@ static enum err answer_request(struct exchange *x, const struct request *request
     metrics_add(exchange_server(x)->metrics, METRIC_TOKENS_SCORED, 0,
                 (double)answer.total.tokens_scored);
     score_answer_fini(&answer);
-    return exchange_reply_json_take(x, 200, &json);
+    return exchange_reply_json_take(x, 200, json);
 }
 
 enum err score_post(struct exchange *x, struct err_info *info)

@@ -11,3 +11,8 @@ void digest_sha256(struct span bytes, char hexadecimal[STORE_DIGEST_SIZE])
     crypto_hash_sha256(hash, (const unsigned char *)bytes.bytes, bytes.size);
     sodium_bin2hex(hexadecimal, STORE_DIGEST_SIZE, hash, sizeof hash);
 }
+
+void digest_sha256_bytes(struct span bytes, uint8_t digest[32])
+{
+    crypto_hash_sha256(digest, (const unsigned char *)bytes.bytes, bytes.size);
+}

@@ -8,5 +8,7 @@
 
 /* Safe from any thread. */
 void digest_sha256(struct span bytes, char hexadecimal[STORE_DIGEST_SIZE]);
+/* The same as 32 bytes. */
+void digest_sha256_bytes(struct span bytes, uint8_t digest[32]);
 
 #endif

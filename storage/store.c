@@ -394,6 +394,11 @@ enum err store_backup(struct store *store, const char *path, struct err_info *in
     return store->ops->backup(store, path, info);
 }
 
+enum err store_copy(const char *from, const char *path, struct err_info *info)
+{
+    return sqlite_store_copy(from, path, info);
+}
+
 enum err store_check(struct store *store, void (*report)(void *context, const char *what),
                      void *context, struct err_info *info)
 {

@@ -276,6 +276,9 @@ MUST_CHECK enum err store_key_delete(struct store *store, const char *id);
 /* A consistent copy into `path` (which must not exist) while others read and write. */
 MUST_CHECK enum err store_backup(struct store *store, const char *path,
                                  struct err_info *info);
+/* The same for a store that this process has not opened, and that another one may be
+ * using: takes no lock and changes nothing. */
+MUST_CHECK enum err store_copy(const char *from, const char *path, struct err_info *info);
 /* Verifies the structure, every chunk's CRC and every object's SHA-256. `report` is told
  * of each damaged object; ERR_INTEGRITY when there was any. */
 MUST_CHECK enum err store_check(struct store *store,

@@ -100,6 +100,8 @@ struct store_ops {
 };
 
 /* The engines. */
+MUST_CHECK enum err sqlite_store_copy(const char *from, const char *to,
+                                      struct err_info *info);
 MUST_CHECK enum err sqlite_store_open(const struct store_settings *settings,
                                       struct store **out, struct err_info *info);
 

@@ -82,6 +82,14 @@ enum err inspect_copy(const char *from, const char *to, struct err_info *info)
     return code;
 }
 
+/* No lock is taken: the reading connection sees one snapshot, whoever writes meanwhile.
+ */
+enum err sqlite_store_copy(const char *from, const char *to, struct err_info *info)
+{
+    enum err code = store_file_examine(from, info);
+    return code ? err_finish(info, code) : inspect_copy(from, to, info);
+}
+
 enum err inspect_backup(struct store *store, const char *path, struct err_info *info)
 {
     return inspect_copy(sqlite_engine_of(store)->path, path, info);

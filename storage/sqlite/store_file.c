@@ -92,7 +92,7 @@ static enum err judge_header(const char *path, const unsigned char *header, size
     return ERR_OK;
 }
 
-static enum err examine(const char *path, struct err_info *info)
+enum err store_file_examine(const char *path, struct err_info *info)
 {
     unsigned char header[HEADER_BYTES];
     struct stat status;
@@ -191,7 +191,7 @@ static enum err make_new(const char *path, struct err_info *info)
 static enum err claim_locked(const char *path, bool create, struct err_info *info)
 {
     if (access(path, F_OK) == 0 || errno != ENOENT)
-        return examine(path, info);
+        return store_file_examine(path, info);
     return create ? make_new(path, info)
                   : err_set(info, ERR_NOT_FOUND, "There is no store at %s.", path);
 }
@@ -214,7 +214,7 @@ enum err store_file_claim(const char *path, bool create, int *lock_fd,
     /* Without a lock file no firthd has it open, so looking into it harms nobody, and a
      * file that is not ours gets no company. */
     if (there && access(lock_path, F_OK) != 0) {
-        enum err code = examine(path, info);
+        enum err code = store_file_examine(path, info);
         if (code)
             return code;
     }

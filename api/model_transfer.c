@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* Into the store: a checkpoint is a model file as it is, which is loaded once to see that
+ * it can be; an ARPA file is turned into one by its importer while it is read. Both end
+ * in an upload of the store, which is committed only when everything was checked. */
+#include "api/model_transfer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/spill.h"
+#if __has_include("model/ngram/arpa.h")
+#include "model/ngram/arpa.h"
+#define HAVE_ARPA 1
+#endif
+#include "server/outcome.h"
+
+enum { PIECE = 1 << 18 };
+
+const char *const model_transfer_formats[MODEL_FORMAT_COUNT] = {
+    [MODEL_FORMAT_CHECKPOINT] = "checkpoint", [MODEL_FORMAT_ARPA] = "arpa"};
+
+bool model_transfer_format(const char *name, enum model_format *format)
+{
+    for (size_t i = 0; i < MODEL_FORMAT_COUNT; i++) {
+        if (strcmp(name, model_transfer_formats[i]) == 0) {
+            *format = (enum model_format)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- in ---- */
+
+/* Says whether the name is taken, before a large body is read. */
+static enum err look_up(struct store *store, const struct model_transfer *transfer,
+                        bool *replaced, struct err_info *info)
+{
+    struct model_row row = {0};
+    enum err code = store_model_get(store, transfer->name, &row);
+    *replaced = code == ERR_OK;
+    model_row_fini(&row);
+    if (code == ERR_OK && !transfer->replace)
+        return err_set(info, ERR_EXISTS,
+                       "There is a model or alias '%s' already; choose another name or "
+                       "ask to replace it.",
+                       transfer->name);
+    return code == ERR_MODEL_NOT_FOUND || code == ERR_OK ? ERR_OK : code;
+}
+
+static enum err spill_all(const struct model_transfer *transfer,
+                          const struct reader *from, struct spill *spill,
+                          struct err_info *info)
+{
+    char *piece = malloc(PIECE);
+    enum err code = piece ? ERR_OK : ERR_NO_MEMORY;
+    size_t got = 1;
+    while (!code && got > 0) {
+        code = from->read(from->context, piece, PIECE, &got);
+        if (!code && transfer->most_bytes &&
+            spill_size(spill) + got > transfer->most_bytes)
+            code = err_set(info, ERR_LIMIT,
+                           "The model file is larger than the %llu bytes that loaded "
+                           "models may take (setting model_cache_bytes).",
+                           (unsigned long long)transfer->most_bytes);
+        if (!code && got > 0)
+            code = spill_append(spill, piece, got);
+    }
+    free(piece);
+    return code;
+}
+
+/* Copies the spilled file into aligned memory and loads it from there. */
+static enum err load_spilled(struct spill *spill, struct model **model,
+                             struct err_info *info)
+{
+    struct span content = {0};
+    enum err code = spill_map(spill, &content);
+    if (code)
+        return code;
+    if (content.size == 0)
+        return err_set(info, ERR_BAD_MODEL_FILE, "The model file is empty.");
+    void *bytes = memory_new_aligned(content.size, 1);
+    if (!bytes)
+        return ERR_NO_MEMORY;
+    memcpy(bytes, content.bytes, content.size);
+    return model_load_take(bytes, content.size, model, info);
+}
+
+static enum err checkpoint_in(struct store *store, const struct model_transfer *transfer,
+                              const struct reader *from, struct store_upload **upload,
+                              struct model_row *row, struct err_info *info)
+{
+    struct spill *spill = NULL;
+    struct model *model = NULL;
+    enum err code = spill_open(transfer->scratch, &spill);
+    if (code)
+        return code;
+    code = spill_all(transfer, from, spill, info);
+    if (!code)
+        code = load_spilled(spill, &model, info);
+    spill_close(spill);
+    if (code)
+        return code;
+    struct train_spec *spec = malloc(sizeof *spec);
+    code = spec ? store_upload_begin(store, upload) : ERR_NO_MEMORY;
+    if (!code)
+        code = store_upload_write(*upload, model->bytes, model->size);
+    if (!code) {
+        *spec = model->spec;
+        (void)snprintf(spec->model, sizeof spec->model, "%s", transfer->name);
+        code = outcome_model_row(spec, &model->result, NULL, NULL, row);
+    }
+    free(spec);
+    model_release(model);
+    return code;
+}
+
+static enum err arpa_in(struct store *store, const struct model_transfer *transfer,
+                        const struct reader *from, struct store_upload **upload,
+                        struct model_row *row, struct err_info *info)
+{
+    struct train_spec *spec = malloc(sizeof *spec);
+    struct train_result *result = calloc(1, sizeof *result);
+    enum err code = spec && result ? store_upload_begin(store, upload) : ERR_NO_MEMORY;
+    if (!code) {
+        struct writer to = store_upload_writer(*upload);
+        train_spec_init(spec, kind_find("ngram"));
+        (void)snprintf(spec->model, sizeof spec->model, "%s", transfer->name);
+        spec->tokenizer = transfer->tokenizer;
+        spec->valid_fraction = 0;
+#ifdef HAVE_ARPA
+        code = arpa_import(from, spec, transfer->scratch, &to, result, info);
+#else
+        (void)from, (void)to;
+        code = err_set(info, ERR_UNSUPPORTED, "ARPA files are not read yet.");
+#endif
+    }
+    if (!code)
+        code = outcome_model_row(spec, result, NULL, NULL, row);
+    free(spec);
+    free(result);
+    return code;
+}
+
+enum err model_transfer_in(struct store *store, const struct model_transfer *transfer,
+                           const struct reader *from, struct model_row *row,
+                           bool *replaced, struct err_info *info)
+{
+    struct store_upload *upload = NULL;
+    *row = (struct model_row){0};
+    enum err code = look_up(store, transfer, replaced, info);
+    if (code)
+        return err_finish(info, code);
+    code = transfer->format == MODEL_FORMAT_ARPA
+               ? arpa_in(store, transfer, from, &upload, row, info)
+               : checkpoint_in(store, transfer, from, &upload, row, info);
+    if (code) {
+        store_upload_abort(upload);
+        return code; /* the reader may know better what went wrong */
+    }
+    return store_model_commit(upload, row, transfer->replace, info);
+}
+
+/* ---- out ---- */
+
+enum err model_transfer_out(const struct model *model, enum model_format format,
+                            const struct writer *to, struct err_info *info)
+{
+#ifdef HAVE_ARPA
+    if (format == MODEL_FORMAT_ARPA && model->kind->can & CAN_EXPORT_ARPA)
+        return arpa_export(model, to, info);
+#endif
+    (void)to;
+    return err_set(info, ERR_NOT_ABLE, "A model of the kind %s has no form as %s.",
+                   model->kind->name, model_transfer_formats[format]);
+}
