@@ -47,7 +47,8 @@ MUST_CHECK enum err frame_encode(struct buffer *to, enum frame_type type,
                                  struct span payload);
 
 /* Cuts a stream of bytes into frames. Trusts nothing: a bad size, type, magic or checksum
- * is ERR_PROTOCOL, from then on for ever. Holds at most one frame more than it was given. */
+ * is ERR_PROTOCOL, from then on for ever. Holds at most one frame more than it was given.
+ */
 struct frame_decoder {
     struct buffer bytes;
     size_t at; /* first byte not yet handed out */

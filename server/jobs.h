@@ -19,21 +19,22 @@ struct jobs_setup {
     struct store *store;
     struct registry *registry;
     struct metrics *metrics;
-    const char *scratch;     /* folder of temporary files; copied */
-    const char *trainer;     /* program of the trainers; NULL: the running one. Borrowed */
-    size_t queue_max;        /* jobs that may wait */
-    size_t at_once;          /* trainers at the same time */
-    unsigned attempts;       /* starts of a job before it has failed */
+    const char *scratch; /* folder of temporary files; copied */
+    const char *trainer; /* program of the trainers; NULL: the running one. Borrowed */
+    size_t queue_max;    /* jobs that may wait */
+    size_t at_once;      /* trainers at the same time */
+    unsigned attempts;   /* starts of a job before it has failed */
     double heartbeat_seconds;
-    double retry_seconds;    /* pause before the second attempt; four times as long each */
+    double retry_seconds; /* pause before the second attempt; four times as long each */
 };
 
-/* Puts jobs left running by an earlier process back into the queue, starts the supervisor. */
+/* Puts jobs left running by an earlier process back into the queue, starts the
+ * supervisor. */
 MUST_CHECK enum err jobs_new(const struct jobs_setup *setup, struct jobs **out,
                              struct err_info *info);
-/* Takes and starts no more jobs; running trainers hand over a checkpoint and their jobs go
- * back into the queue. Returns at once; trainers that are not through after `seconds` are
- * killed. */
+/* Takes and starts no more jobs; running trainers hand over a checkpoint and their jobs
+ * go back into the queue. Returns at once; trainers that are not through after `seconds`
+ * are killed. */
 void jobs_drain(struct jobs *jobs, double seconds);
 /* Drains, unless that was begun before, waits for it, frees. NULL is fine. */
 void jobs_stop(struct jobs *jobs, double seconds);

@@ -112,7 +112,6 @@ enum intent runner_intent(struct runner *runner, double *stop_by);
  * run->ending. */
 void listen_hello(struct run *run);
 void listen_to_trainer(struct run *run);
-/* Writes out progress, points and events that are due. */
 enum err listen_flush(struct run *run);
 
 /* jobs.c: tells the listeners. Call without the lock. */

@@ -45,8 +45,8 @@ enum metric {
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 
-/* A labelled series' index, made on first use; the last index ("other") when full. `labels`
- * is the value of the metric's one label (`queued`), or a ready label set
+/* A labelled series' index, made on first use; the last index ("other") when full.
+ * `labels` is the value of the metric's one label (`queued`), or a ready label set
  * (`route="/score",method="POST",status="2xx"`) whose values are already escaped. */
 size_t metrics_label(struct metrics *metrics, enum metric metric, const char *labels);
 void metrics_add(struct metrics *metrics, enum metric metric, size_t label, double value);

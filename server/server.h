@@ -23,7 +23,7 @@ struct server {
     struct pool *pool;
     struct jobs *jobs;
     struct gauges *gauges;
-    atomic_int phase; /* enum server_phase */
+    atomic_int phase;   /* enum server_phase */
     double started_at;  /* monotonic seconds */
     char scratch[4096]; /* folder of temporary files */
 };
@@ -32,8 +32,9 @@ struct server {
  * the supervisor; the phase is SERVER_READY then. */
 MUST_CHECK enum err server_start(const struct settings *settings, struct server **out,
                                  struct err_info *info);
-/* Begins to stop, and returns at once: the phase is SERVER_DRAINING, no more jobs are taken,
- * running trainers hand over a checkpoint and their jobs are queued for the next start. */
+/* Begins to stop, and returns at once: the phase is SERVER_DRAINING, no more jobs are
+ * taken, running trainers hand over a checkpoint and their jobs are queued for the next
+ * start. */
 void server_drain(struct server *server, double seconds);
 /* Drains, unless that was begun before, waits at most drain_seconds, closes everything,
  * frees. NULL is fine. */
