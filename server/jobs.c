@@ -214,6 +214,14 @@ static bool is_stopping(struct jobs *jobs)
     return stopping;
 }
 
+static void count_submitting(struct jobs *jobs, int change)
+{
+    lock_take(&jobs->lock);
+    jobs->submitting += (unsigned)change;
+    condition_broadcast(&jobs->changed);
+    lock_release(&jobs->lock);
+}
+
 enum err jobs_submit(struct jobs *jobs, const struct train_spec *spec,
                      const char *metadata, const char *key, const char *body_sha256,
                      struct job_row *row, bool *existed, struct err_info *info)
@@ -225,16 +233,16 @@ enum err jobs_submit(struct jobs *jobs, const struct train_spec *spec,
         code = err_set(info, ERR_UNAVAILABLE, "the service is about to stop");
     if (!code)
         code = check_spec(jobs->setup.store, spec, &corpus, info);
-    if (!code)
-        code = store_job_insert(jobs->setup.store, row, spec->replace,
-                                jobs->setup.queue_max, key, body_sha256, existed, info);
     if (code)
         return err_finish(info, code);
-    if (!*existed) {
+    count_submitting(jobs, 1);
+    code = store_job_insert(jobs->setup.store, row, spec->replace, jobs->setup.queue_max,
+                            key, body_sha256, existed, info);
+    if (!code && !*existed)
         announce(jobs, row->id, JOB_QUEUED);
-        supervisor_poke(jobs);
-    }
-    return ERR_OK;
+    count_submitting(jobs, -1);
+    supervisor_poke(jobs);
+    return code ? err_finish(info, code) : ERR_OK;
 }
 
 /* ---- estimating ---- */

@@ -56,6 +56,7 @@ struct jobs {
     struct condition changed; /* anything below */
     struct runner *runners;
     bool claim_wanted, stopping;
+    unsigned submitting; /* jobs being inserted whose feed has not begun yet */
     double stop_by; /* monotonic; when stopping */
     pthread_t supervisor;
     struct lock listeners_lock;
@@ -97,8 +98,7 @@ struct run {
 
 /* supervisor.c */
 void *supervisor_main(void *jobs);
-/* Asks the supervisor to look for queued jobs. */
-void supervisor_poke(struct jobs *jobs);
+void supervisor_poke(struct jobs *jobs); /* look for queued jobs */
 
 /* runner.c */
 void *runner_main(void *runner);
@@ -114,7 +114,7 @@ void listen_hello(struct run *run);
 void listen_to_trainer(struct run *run);
 enum err listen_flush(struct run *run);
 
-/* jobs.c: tells the listeners. Call without the lock. */
+/* jobs.c: tells the listeners, without the lock. */
 void jobs_notify(struct jobs *jobs, const char *id);
 
 #endif

@@ -25,7 +25,8 @@
 #include "server/registry.h"
 #include "server/spawn.h"
 
-static const double DEATH_GRACE = 5, RETRY_LONGEST = 60, STORE_RETRY = 1;
+static const double DEATH_GRACE = 5, RETRY_LONGEST = 60, STORE_RETRY = 1,
+                    SUBMIT_WAIT = 0.5;
 
 void runner_set_intent(struct runner *runner, enum intent intent)
 {
@@ -74,10 +75,21 @@ static void read_wishes(struct runner *runner)
     job_row_fini(&row);
 }
 
+/* Whoever submitted the job may still be writing "queued" into its feed. */
+static void let_submitter_finish(struct jobs *jobs)
+{
+    double now = clock_monotonic(), until = now + SUBMIT_WAIT;
+    lock_take(&jobs->lock);
+    for (; jobs->submitting > 0 && now < until; now = clock_monotonic())
+        condition_wait(&jobs->changed, &jobs->lock, until - now);
+    lock_release(&jobs->lock);
+}
+
 static enum err prepare(struct run *run)
 {
     struct runner *runner = run->runner;
     const struct feed_stop stop = {stop_wanted, runner};
+    let_submitter_finish(run->jobs);
     read_wishes(runner);
     if (stop_wanted(runner))
         return ERR_CANCELLED;
