@@ -64,6 +64,9 @@ END_TEST
 
 START_TEST(unusable_specs_are_refused)
 {
+    static const char too_long[] =
+        "kind mixture\nmodel "
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n";
     static const char *const wrong[] = {
         "",
         "kind nothing\n",
@@ -82,8 +85,7 @@ START_TEST(unusable_specs_are_refused)
         "kind mixture\nbudget.other 1\n",
         "kind mixture\nparams.order 3\n",
         "kind mixture\nparams.models A\n",
-        "kind mixture\nmodel "
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+        too_long,
         "kind mixture\n\n",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
