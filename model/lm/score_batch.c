@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Gathering inputs and adding up what they got. The tokens of all inputs lie in shared
- * arrays, so that an input costs no allocation and the model sees one long batch. */
+ * arrays, so that an input costs no allocation and the model sees one long batch.
+ *
+ * Lines of a stream take the encoder's fast path, a block at once. It leaves out blank
+ * lines and does not say which words are unknown; the first are put back here, and a line
+ * with more <unk> than it spells out is encoded a second time. Where the encoder cuts
+ * otherwise than at line ends, the lines are added one by one. */
 #include "model/lm/score_batch.h"
 
 #include <math.h>
@@ -32,7 +37,7 @@ void score_batch_clear(struct score_batch *batch)
     batch->count = batch->inputs = 0;
 }
 
-static enum err grow(struct score_batch *batch, size_t tokens)
+static enum err grow(struct score_batch *batch, size_t tokens, size_t inputs)
 {
     size_t needed = batch->count + tokens;
     enum err code =
@@ -43,8 +48,8 @@ static enum err grow(struct score_batch *batch, size_t tokens)
         code = memory_grow(&batch->offsets, &batch->offsets_capacity, needed,
                            sizeof *batch->offsets);
     if (!code)
-        code = memory_grow(&batch->places, &batch->places_capacity, batch->inputs + 1,
-                           sizeof *batch->places);
+        code = memory_grow(&batch->places, &batch->places_capacity,
+                           batch->inputs + inputs, sizeof *batch->places);
     return code;
 }
 
@@ -62,7 +67,7 @@ enum err score_batch_add(struct score_batch *batch, struct span text)
     enum err code =
         token_list_encode(list, batch->target->tokenizer, batch->target->vocab, text);
     if (!code)
-        code = grow(batch, list->count + 1);
+        code = grow(batch, list->count + 1, 1);
     if (code)
         return code;
     struct score_place *place = &batch->places[batch->inputs++];
@@ -81,6 +86,138 @@ enum err score_batch_add(struct score_batch *batch, struct span text)
     batch->count += place->count;
     return ERR_OK;
 }
+
+/* ---- blocks of lines ---- */
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_blank(struct span line)
+{
+    size_t i = 0;
+    while (i < line.size && is_space(line.bytes[i]))
+        i++;
+    return i == line.size;
+}
+
+/* How often "<unk>" stands between spaces in a line. */
+static size_t count_spelled_out(struct span line)
+{
+    static const char unk[] = "<unk>";
+    enum { SIZE = sizeof unk - 1 };
+    const char *end = line.bytes + line.size, *at = line.bytes;
+    size_t count = 0;
+    while ((at = memmem(at, (size_t)(end - at), unk, SIZE)) != NULL) {
+        bool left = at == line.bytes || is_space(at[-1]);
+        at += SIZE;
+        count += left && (at == end || is_space(*at));
+    }
+    return count;
+}
+
+/* Encodes a block behind the batch's ids; *end is where they end. */
+static enum err encode_block(struct score_batch *batch, struct span block, size_t *end)
+{
+    struct encoder *encoder;
+    size_t got = 1;
+    *end = batch->count;
+    enum err code =
+        encoder_new(batch->target->tokenizer, batch->target->vocab, block, &encoder);
+    while (!code && got > 0) {
+        code = memory_grow(&batch->ids, &batch->ids_capacity, *end + 4096,
+                           sizeof *batch->ids);
+        if (!code)
+            code = encoder_next(encoder, batch->ids + *end, batch->ids_capacity - *end,
+                                &got);
+        *end += code ? 0 : got;
+    }
+    encoder_free(encoder);
+    return code;
+}
+
+/* Whether as many segments were encoded as there are lines with text. */
+static bool one_segment_a_line(const struct score_batch *batch, size_t end,
+                               const struct span *lines, size_t count)
+{
+    size_t segments = 0;
+    for (size_t i = batch->count; i < end; i++)
+        segments += batch->ids[i] == VOCAB_EOS;
+    for (size_t i = 0; i < count; i++)
+        segments -= !is_blank(lines[i]);
+    return segments == 0;
+}
+
+/* Marks the unknown words of a line whose tokens are in place. */
+static enum err mark_unknown(struct score_batch *batch, struct score_place *place,
+                             struct span line)
+{
+    size_t unks = 0;
+    for (size_t i = 0; i < place->count; i++)
+        unks += batch->ids[place->first + i] == VOCAB_UNK;
+    if (unks == 0 || unks == count_spelled_out(line))
+        return ERR_OK;
+    enum err code = token_list_encode(&batch->list, batch->target->tokenizer,
+                                      batch->target->vocab, line);
+    for (size_t i = 0; i < batch->list.count && i < place->count && !code; i++) {
+        batch->oov[place->first + i] = batch->list.oov[i];
+        place->oov_count += batch->list.oov[i];
+    }
+    return code;
+}
+
+/* Gives each line its tokens; `end` is where the encoded ones end. */
+static enum err place_lines(struct score_batch *batch, size_t end,
+                            const struct span *lines, size_t count)
+{
+    size_t next = batch->count;
+    enum err code = ERR_OK;
+    memset(batch->oov + next, 0, end - next + count);
+    for (size_t i = 0; i < count && !code; i++) {
+        struct score_place *place = &batch->places[batch->inputs++];
+        *place = (struct score_place){.first = next};
+        if (is_blank(lines[i])) { /* its </s> stands behind all others */
+            place->first = end;
+            place->count = batch->options.eos;
+            batch->ids[end++] = VOCAB_EOS;
+            continue;
+        }
+        while (batch->ids[next] != VOCAB_EOS)
+            next++;
+        place->count = next++ - place->first + batch->options.eos;
+        code = mark_unknown(batch, place, lines[i]);
+    }
+    batch->count = end;
+    return code;
+}
+
+static bool takes_fast_path(const struct score_batch *batch)
+{
+    const struct tokenizer_settings *settings =
+        tokenizer_get_settings(batch->target->tokenizer);
+    return settings->segment == SEGMENT_LINE && !batch->options.tokens &&
+           (settings->unit == UNIT_WHITESPACE || settings->unit == UNIT_WORD);
+}
+
+enum err score_batch_add_lines(struct score_batch *batch, struct span block,
+                               const struct span *lines, size_t count)
+{
+    size_t end;
+    enum err code = ERR_OK;
+    if (takes_fast_path(batch)) {
+        code = encode_block(batch, block, &end);
+        if (!code && one_segment_a_line(batch, end, lines, count)) {
+            code = grow(batch, end - batch->count + count, count);
+            return code ? code : place_lines(batch, end, lines, count);
+        }
+    }
+    for (size_t i = 0; i < count && !code; i++)
+        code = score_batch_add(batch, lines[i]);
+    return code;
+}
+
+/* ---- running ---- */
 
 enum err score_batch_run(struct score_batch *batch)
 {

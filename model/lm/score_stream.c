@@ -52,24 +52,23 @@ static enum err read_block(struct streaming *streaming)
     return code;
 }
 
-static enum err add_line(struct streaming *streaming, struct span text)
+/* Refuses the first line with an unknown word. */
+static enum err refuse_unknown(struct streaming *streaming)
 {
     struct score_batch *batch = &streaming->batch;
-    enum err code = memory_grow(&streaming->lines, &streaming->lines_capacity,
-                                batch->inputs + 1, sizeof *streaming->lines);
-    if (code)
-        return code;
-    if (text.size > 0 && text.bytes[text.size - 1] == '\r')
-        text.size--;
-    streaming->lines[batch->inputs] = text;
-    code = score_batch_add(batch, text);
-    if (code || batch->options.oov != SCORE_OOV_ERROR ||
-        batch->places[batch->inputs - 1].oov_count == 0)
-        return code;
-    code = oov_refuse(batch->target, text, &batch->list, "", streaming->info);
+    size_t i = 0;
+    while (i < batch->inputs && batch->places[i].oov_count == 0)
+        i++;
+    if (i == batch->inputs)
+        return ERR_OK;
+    enum err code = token_list_encode(&batch->list, batch->target->tokenizer,
+                                      batch->target->vocab, streaming->lines[i]);
+    if (!code)
+        code = oov_refuse(batch->target, streaming->lines[i], &batch->list, "",
+                          streaming->info);
     if (streaming->info) {
         streaming->info->has_line = true;
-        streaming->info->line = streaming->number + batch->inputs;
+        streaming->info->line = streaming->number + i + 1;
     }
     return code;
 }
@@ -83,16 +82,35 @@ static size_t whole_lines(const struct streaming *streaming)
     return last ? (size_t)(last - streaming->block) + 1 : 0;
 }
 
-static enum err add_lines(struct streaming *streaming, size_t size)
+/* Lists the lines of the first `size` bytes of the block. */
+static enum err cut_lines(struct streaming *streaming, size_t size, size_t *count)
 {
-    enum err code = ERR_OK;
-    for (size_t used = 0; used < size && !code;) {
+    *count = 0;
+    for (size_t used = 0; used < size;) {
         const char *line = streaming->block + used;
         const char *end = memchr(line, '\n', size - used);
         size_t length = end ? (size_t)(end - line) : size - used;
-        code = add_line(streaming, span_of(line, length));
+        enum err code = memory_grow(&streaming->lines, &streaming->lines_capacity,
+                                    *count + 1, sizeof *streaming->lines);
+        if (code)
+            return code;
         used += length + (end ? 1 : 0);
+        if (length > 0 && line[length - 1] == '\r')
+            length--;
+        streaming->lines[(*count)++] = span_of(line, length);
     }
+    return ERR_OK;
+}
+
+static enum err add_lines(struct streaming *streaming, size_t size)
+{
+    size_t count;
+    enum err code = cut_lines(streaming, size, &count);
+    if (!code)
+        code = score_batch_add_lines(&streaming->batch, span_of(streaming->block, size),
+                                     streaming->lines, count);
+    if (!code && streaming->batch.options.oov == SCORE_OOV_ERROR)
+        code = refuse_unknown(streaming);
     return code;
 }
 

@@ -129,6 +129,36 @@ START_TEST(many_blocks_and_totals)
 }
 END_TEST
 
+/* Lines of odd spaces, spelled-out and unknown words, for every unit: the fast way for
+ * blocks agrees with line by line (collect compares them). */
+START_TEST(blocks_agree_with_lines)
+{
+    static const char *const pieces[] = {
+        "a",       " ",      "\n",       "\n",           "<unk>",
+        " <unk> ", "zebra",  "\xc2\xa0", "\xe2\x80\xa8", "\t",
+        "\r\n",    "x<unk>", "<unk>y",   "</s>",         " </s> ",
+        "<s>",     " \r\n",  "b",        " a ",          "\v",
+        "\f"};
+    static const enum text_unit units[] = {UNIT_WHITESPACE, UNIT_WORD, UNIT_CHAR};
+    struct random random;
+    random_seed(&random, 11, 0);
+    for (int round = 0; round < 600; round++) {
+        struct toy *toy = toy_new(units[round % 3], "a|b", false);
+        struct collected collected = {.toy = toy};
+        struct score_sums total;
+        struct buffer text;
+        buffer_init(&text, 1 << 16);
+        for (uint64_t left = random_below(&random, 40); left > 0; left--)
+            buffer_append_text(&text, pieces[random_below(&random, 21)]);
+        ck_assert_int_eq(
+            run(toy, span_of(text.bytes, text.size), 1 << 16, &collected, &total, NULL),
+            ERR_OK);
+        buffer_fini(&text);
+        toy_free(toy);
+    }
+}
+END_TEST
+
 START_TEST(a_line_longer_than_a_block)
 {
     struct toy *toy = abc();
@@ -198,6 +228,7 @@ UNIT_SUITE(score_stream)
 {
     tcase_add_test(unit, every_line_is_a_segment);
     tcase_add_test(unit, many_blocks_and_totals);
+    tcase_add_test(unit, blocks_agree_with_lines);
     tcase_add_test(unit, a_line_longer_than_a_block);
     tcase_add_test(unit, a_bad_byte_is_placed);
     tcase_add_test(unit, unknown_words_are_refused_with_their_line);
