@@ -88,7 +88,7 @@ struct run {
     struct progress_message progress;
     bool progress_new;
     double started, last_frame, last_flush, last_report, kill_at;
-    uint64_t reports, rated_tokens;
+    uint64_t reports, tokens, rated_tokens;
     double rated_at, rate; /* tokens a second */
     bool has_valid_loss, stop_sent;
     enum ending ending;

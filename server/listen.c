@@ -107,7 +107,7 @@ static void take_progress(struct run *run, struct span payload)
 {
     struct progress_message *progress = &run->progress;
     struct job_row *row = &run->runner->row;
-    uint64_t before = row->tokens;
+    uint64_t before = run->tokens;
     if (!progress_read(payload, progress)) {
         end_protocol(run, "progress");
         return;
@@ -116,22 +116,22 @@ static void take_progress(struct run *run, struct span payload)
     row->epoch = progress->epoch = in_range(progress->epoch, 1e12);
     row->step = for_store(progress->step);
     row->steps_total = for_store(progress->steps_total);
-    row->tokens = for_store(progress->tokens);
+    if (progress->tokens > run->tokens) /* evaluation counts anew; training does not */
+        run->tokens = for_store(progress->tokens);
+    progress->tokens = row->tokens = run->tokens;
     run->progress_new = true;
     if (run->jobs->setup.metrics && row->tokens > before)
         metrics_add(run->jobs->setup.metrics, METRIC_TRAIN_TOKENS, 0,
                     (double)(row->tokens - before));
 }
 
-/* Tokens a second, smoothed over a few seconds; steps back when a phase starts anew. */
+/* Tokens a second, smoothed over a few seconds; zero where none are seen. */
 static void rate_progress(struct run *run, double now)
 {
-    uint64_t tokens = run->runner->row.tokens;
+    uint64_t tokens = run->tokens;
     double elapsed = now - run->rated_at;
     if (elapsed >= 0.5) {
-        double moment = tokens >= run->rated_tokens
-                            ? (double)(tokens - run->rated_tokens) / elapsed
-                            : 0;
+        double moment = (double)(tokens - run->rated_tokens) / elapsed;
         double weight = run->rate > 0 ? 1 - exp(-elapsed / 5) : 1;
         run->rate += weight * (moment - run->rate);
         run->rated_at = now;
