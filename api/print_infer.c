@@ -227,7 +227,8 @@ void print_timing(struct printer *p, double queue_seconds, double compute_second
 {
     printer_key(p, "timing");
     printer_open(p, '{');
-    printer_key_number(p, "queue_s", queue_seconds);
-    printer_key_number(p, "compute_s", compute_seconds);
+    /* Whole microseconds: more digits would say nothing. */
+    printer_key_number(p, "queue_s", (double)(int64_t)(queue_seconds * 1e6) / 1e6);
+    printer_key_number(p, "compute_s", (double)(int64_t)(compute_seconds * 1e6) / 1e6);
     printer_close(p, '}');
 }

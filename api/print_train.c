@@ -30,6 +30,15 @@ static void print_choice(struct printer *p, const char *choices, size_t index)
     printer_span(p, span_of(choices, strcspn(choices, "|")));
 }
 
+/* A number that is whole is written without a fraction. */
+static void print_whole(struct printer *p, double value)
+{
+    if (value == trunc(value) && fabs(value) < 9007199254740992.0)
+        printer_integer(p, (int64_t)value);
+    else
+        printer_number(p, value);
+}
+
 static void print_list(struct printer *p, const struct param *param,
                        const struct param_value *value)
 {
@@ -38,7 +47,7 @@ static void print_list(struct printer *p, const struct param *param,
         if (param->type == PARAM_NAMES)
             printer_text(p, value->names[i]);
         else
-            printer_number(p, value->list[i]);
+            print_whole(p, value->list[i]);
     }
     printer_close(p, ']');
 }
@@ -58,6 +67,8 @@ static void print_value(struct printer *p, const struct param *param,
         print_list(p, param, value);
         return;
     case PARAM_INTEGER:
+        print_whole(p, value->number);
+        return;
     case PARAM_NUMBER:
     case PARAM_TYPE_COUNT:
     default:
@@ -116,8 +127,10 @@ static void print_param(struct printer *p, const struct param *param,
     printer_key_text(p, "type", param_type_names[param->type]);
     if (param->type != PARAM_BOOLEAN && param->type != PARAM_CHOICE &&
         param->type != PARAM_NAMES) {
-        printer_key_number(p, "minimum", param->minimum);
-        printer_key_number(p, "maximum", param->maximum);
+        printer_key(p, "minimum");
+        print_whole(p, param->minimum);
+        printer_key(p, "maximum");
+        print_whole(p, param->maximum);
     }
     printer_key(p, "default");
     print_value(p, param, fallback);
@@ -194,8 +207,13 @@ static void print_named_value(struct printer *p, const char *line, size_t size)
         memcpy(text, blank + 1, value_size);
         text[value_size] = '\0';
         double value = strtod(text, &end);
-        if (end != text && *end == '\0') {
+        if (end != text && *end == '\0' && !isfinite(value)) {
             print_finite(p, name, value);
+            return;
+        }
+        if (end != text && *end == '\0') {
+            printer_key(p, name);
+            print_whole(p, value);
             return;
         }
     }

@@ -115,6 +115,23 @@ static enum err read_array(struct exchange *x, json_t *array, struct inputs *inp
     return code;
 }
 
+/* In whichever form they came. */
+static enum err read_inputs(struct exchange *x, json_t *value, struct inputs *inputs,
+                            struct err_info *info)
+{
+    if (json_is_array(value))
+        return read_array(x, value, inputs, info);
+    if (!json_is_string(value))
+        return field_errors_add(exchange_errors(x), "/inputs",
+                                "must be a string, or an array of strings or {id, text}");
+    inputs->one = span_of(json_string_value(value), json_string_length(value));
+    inputs->texts = &inputs->one;
+    inputs->ids = &inputs->no_id;
+    inputs->count = 1;
+    inputs->bytes = inputs->one.size;
+    return ERR_OK;
+}
+
 static enum err read_request(struct exchange *x, struct request *request,
                              struct inputs *inputs, struct err_info *info)
 {
@@ -122,21 +139,11 @@ static enum err read_request(struct exchange *x, struct request *request,
     *inputs = (struct inputs){0};
     enum err code =
         infer_read(x, request_fields, INFER_COUNT_OF(request_fields), request, info);
-    if (code)
+    if (code && (exchange_errors(x)->count == 0 || !request->inputs))
         return code;
-    if (json_is_array(request->inputs)) {
-        code = read_array(x, request->inputs, inputs, info);
-    } else if (json_is_string(request->inputs)) {
-        inputs->one = span_of(json_string_value(request->inputs),
-                              json_string_length(request->inputs));
-        inputs->texts = &inputs->one;
-        inputs->ids = &inputs->no_id;
-        inputs->count = 1;
-        inputs->bytes = inputs->one.size;
-    } else {
-        code = field_errors_add(exchange_errors(x), "/inputs",
-                                "must be a string, or an array of strings or {id, text}");
-    }
+    /* Fields may be wrong already: whoever mends them wants to see all of it. */
+    enum err read = read_inputs(x, request->inputs, inputs, info);
+    code = code ? code : read;
     if (code)
         inputs_fini(inputs);
     return code;
