@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/crc32c.h"
@@ -20,7 +21,7 @@
 #include "model/vectors/negative_int.h"
 
 static const char head_magic[8] = "NEGSAMP1";
-enum { LOSS_PAIRS = 4096 };
+enum { LOSS_PAIRS = 2048 };
 static const double round_seconds = 0.5, rate_floor = 1e-4;
 
 static uint64_t corpus_hash(const struct id_corpus *corpus)
@@ -32,6 +33,22 @@ static uint64_t corpus_hash(const struct id_corpus *corpus)
     return (corpus->tokens << 32) ^ ids;
 }
 
+/* New zeroed memory in huge pages where the system has them: rows are read at random, and
+ * most small pages' addresses would have to be looked up. */
+static void *new_huge(size_t size)
+{
+    const size_t page = (size_t)1 << 21;
+    size_t whole;
+    if (!memory_add(size, page - 1, &whole))
+        return NULL;
+    void *block = aligned_alloc(page, whole / page * page);
+    if (block) {
+        madvise(block, whole / page * page, MADV_HUGEPAGE);
+        memset(block, 0, size);
+    }
+    return block;
+}
+
 static enum err allocate_block(struct negative_trainer *trainer)
 {
     const struct id_corpus *corpus = trainer->corpus;
@@ -41,7 +58,7 @@ static enum err allocate_block(struct negative_trainer *trainer)
         !memory_multiply(floats, sizeof(float), &bytes) ||
         !memory_add(bytes, sizeof(struct negative_head), &trainer->block_size))
         return ERR_NO_MEMORY;
-    trainer->block = memory_new_aligned(1, trainer->block_size);
+    trainer->block = new_huge(trainer->block_size);
     if (!trainer->block)
         return ERR_NO_MEMORY;
     trainer->input = (float *)((char *)trainer->block + sizeof(struct negative_head));
@@ -270,7 +287,7 @@ enum err negative_sampling_run(struct negative_trainer *trainer,
     for (unsigned round = 0; !code; round++) {
         uint64_t chunk = atomic_load(&trainer->next_chunk);
         bool done = chunk >= trainer->chunks_total || budget_used(trainer, chunk) >= 1;
-        code = look_up(trainer, progress, done || round % 4 == 0);
+        code = look_up(trainer, progress, done || round % 8 == 0);
         if (code || done)
             break;
         trainer->round_ends = clock_monotonic() + round_seconds;

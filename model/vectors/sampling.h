@@ -30,8 +30,9 @@ static inline uint32_t sampling_draw(const struct alias_table *table,
 {
     uint64_t bits = random_next(random);
     uint32_t cell = (uint32_t)(((bits >> 32) * table->count) >> 32);
-    return (uint32_t)bits < table->cells[cell].threshold ? cell
-                                                         : table->cells[cell].alias;
+    struct alias_cell drawn = table->cells[cell];
+    uint32_t aliased = (uint32_t)bits >= drawn.threshold ? UINT32_MAX : 0;
+    return cell ^ ((cell ^ drawn.alias) & aliased); /* no branch: it would be a coin */
 }
 
 /* keep[i] of 2³²: how likely a token of count[i] among `total` is kept when words more
