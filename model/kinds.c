@@ -15,6 +15,8 @@ const struct kind *const kinds[] = {
     &kind_mixture,
     &kind_skipgram,
     &kind_cbow,
+    &kind_glove,
+    &kind_svd,
     NULL,
 };
 

@@ -28,6 +28,10 @@ struct kernels {
     size_t (*above)(float *scores, const float *scale, const float *offset, size_t count,
                     float threshold, uint32_t *positions);
 
+    /* y[stride] = Σ values[i] · row columns[i] of matrix, i < count. */
+    void (*combine)(const float *matrix, size_t stride, const uint32_t *columns,
+                    const float *values, size_t count, float *y);
+
     /* y += a x */
     void (*add)(float *y, float a, const float *x, size_t width);
 
@@ -39,6 +43,11 @@ struct kernels {
      * rate · (label − p) times the other. */
     void (*negative)(float *const *inputs, size_t input_count, float *const *outputs,
                      size_t output_count, size_t width, float rate);
+
+    /* One step of GloVe with AdaGrad on a pair of rows, each [width] numbers followed by
+     * the [width] sums of their squared steps: with e = a·b − target every number moves
+     * by −rate e (the other row's number) / √sum. Returns e. */
+    float (*glove)(float *a, float *b, size_t width, float target, float rate);
 };
 
 /* The kernels for this processor. */

@@ -140,29 +140,6 @@ static void fill_result(const struct negative_settings *settings,
                           settings->threads);
 }
 
-static enum err write_model(const struct train_spec *spec, const struct id_corpus *corpus,
-                            struct subwords *subwords, struct negative_trainer *trainer,
-                            const struct writer *to, const struct train_result *result)
-{
-    struct artefact_writer *writer = NULL;
-    uint32_t dim = (uint32_t)params_number(&spec->params, "dim");
-    size_t stride;
-    float *input = negative_sampling_finish(trainer, &stride);
-    if (subwords)
-        subwords->rows = input + corpus->words * stride;
-    enum err code = artefact_begin(to, spec->kind->name, &writer);
-    if (!code)
-        code = model_write_head(writer, spec, corpus->tokenizer, corpus->vocab);
-    if (!code)
-        code = vectors_file_write(writer, input, corpus->words, dim, subwords);
-    if (!code)
-        code = model_write_result(writer, result);
-    if (!code)
-        code = artefact_finish(writer);
-    artefact_writer_free(writer);
-    return code;
-}
-
 static enum err train(const struct train_spec *spec, const struct train_input *input,
                       const struct progress *progress, const struct writer *artefact,
                       struct train_result *result, struct err_info *info)
@@ -182,7 +159,12 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
         code = negative_sampling_run(trainer, progress);
     if (!code) {
         fill_result(&settings, corpus, subwords, trainer, result);
-        code = write_model(spec, corpus, subwords, trainer, artefact, result);
+        size_t stride;
+        float *rows = negative_sampling_finish(trainer, &stride);
+        if (subwords)
+            subwords->rows = rows + corpus->words * stride;
+        code = vectors_file_write_model(artefact, spec, corpus, rows, settings.dim,
+                                        subwords, result);
     }
     negative_sampling_free(trainer);
     subwords_free(subwords);

@@ -12,12 +12,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "model/vectors/huge_memory.h"
 #include "model/vectors/negative_int.h"
 
 static const char head_magic[8] = "NEGSAMP1";
@@ -33,22 +33,6 @@ static uint64_t corpus_hash(const struct id_corpus *corpus)
     return (corpus->tokens << 32) ^ ids;
 }
 
-/* New zeroed memory in huge pages where the system has them: rows are read at random, and
- * most small pages' addresses would have to be looked up. */
-static void *new_huge(size_t size)
-{
-    const size_t page = (size_t)1 << 21;
-    size_t whole;
-    if (!memory_add(size, page - 1, &whole))
-        return NULL;
-    void *block = aligned_alloc(page, whole / page * page);
-    if (block) {
-        madvise(block, whole / page * page, MADV_HUGEPAGE);
-        memset(block, 0, size);
-    }
-    return block;
-}
-
 static enum err allocate_block(struct negative_trainer *trainer)
 {
     const struct id_corpus *corpus = trainer->corpus;
@@ -58,7 +42,7 @@ static enum err allocate_block(struct negative_trainer *trainer)
         !memory_multiply(floats, sizeof(float), &bytes) ||
         !memory_add(bytes, sizeof(struct negative_head), &trainer->block_size))
         return ERR_NO_MEMORY;
-    trainer->block = new_huge(trainer->block_size);
+    trainer->block = huge_memory_new(trainer->block_size);
     if (!trainer->block)
         return ERR_NO_MEMORY;
     trainer->input = (float *)((char *)trainer->block + sizeof(struct negative_head));

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "model/text/vocab.h"
+#include "model/vectors/id_corpus.h"
 
 enum err vectors_file_write(struct artefact_writer *writer, const float *matrix,
                             uint32_t count, uint32_t dim, const struct subwords *subwords)
@@ -21,6 +22,25 @@ enum err vectors_file_write(struct artefact_writer *writer, const float *matrix,
     if (!code)
         code =
             artefact_put(writer, "subwords.rows", ARTEFACT_F32, 2, shape, subwords->rows);
+    return code;
+}
+
+enum err vectors_file_write_model(const struct writer *to, const struct train_spec *spec,
+                                  const struct id_corpus *corpus, const float *matrix,
+                                  uint32_t dim, const struct subwords *subwords,
+                                  const struct train_result *result)
+{
+    struct artefact_writer *writer = NULL;
+    enum err code = artefact_begin(to, spec->kind->name, &writer);
+    if (!code)
+        code = model_write_head(writer, spec, corpus->tokenizer, corpus->vocab);
+    if (!code)
+        code = vectors_file_write(writer, matrix, corpus->words, dim, subwords);
+    if (!code)
+        code = model_write_result(writer, result);
+    if (!code)
+        code = artefact_finish(writer);
+    artefact_writer_free(writer);
     return code;
 }
 

@@ -19,6 +19,15 @@ MUST_CHECK enum err vectors_file_write(struct artefact_writer *writer,
                                        const float *matrix, uint32_t count, uint32_t dim,
                                        const struct subwords *subwords);
 
+/* The whole model file of a trainer: head, vectors, result. */
+struct id_corpus;
+MUST_CHECK enum err vectors_file_write_model(const struct writer *to,
+                                             const struct train_spec *spec,
+                                             const struct id_corpus *corpus,
+                                             const float *matrix, uint32_t dim,
+                                             const struct subwords *subwords,
+                                             const struct train_result *result);
+
 /* The load function of every kind of word vectors: sets model->vectors. */
 MUST_CHECK enum err vectors_file_load(struct model *model,
                                       const struct artefact *artefact,

@@ -16,31 +16,6 @@
 
 static const char *const kind_names[] = {"skipgram", "cbow"};
 
-/* Each word's two nearest neighbours are of its own group. */
-static size_t right_neighbours(const struct vectors *vectors)
-{
-    size_t right = 0;
-    for (uint32_t row = 0; row < vectors->count; row++) {
-        struct search_question question = {
-            .positives = 1, .exclude = &row, .exclude_count = 1};
-        struct search search = {.vectors = vectors_row(vectors, row),
-                                .vector_count = 1,
-                                .questions = &question,
-                                .question_count = 1,
-                                .k = 2};
-        struct neighbour results[2];
-        size_t found;
-        ck_assert_int_eq(search_exact(vectors, &search, results, &found), ERR_OK);
-        struct span word = vectors_word(vectors, row);
-        for (size_t i = 0; i < found; i++) {
-            struct span other = vectors_word(vectors, results[i].row);
-            right += other.size == word.size &&
-                     memcmp(other.bytes + 1, word.bytes + 1, word.size - 1) == 0;
-        }
-    }
-    return right;
-}
-
 START_TEST(words_of_a_group_are_near)
 {
     char *text = fixture_text(4000, 1);
@@ -53,7 +28,7 @@ START_TEST(words_of_a_group_are_near)
             ERR_OK);
         struct model *model = fixture_load(&bytes);
         ck_assert_uint_eq(model->vectors->count, 60);
-        ck_assert_uint_ge(right_neighbours(model->vectors), 114);
+        ck_assert_uint_ge(fixture_right_neighbours(model->vectors), 114);
         ck_assert_uint_eq(result.parameters, 60 * 20);
         model_release(model);
         buffer_fini(&bytes);

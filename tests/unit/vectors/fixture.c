@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "model/vectors/search.h"
 #include "tests/support/unit.h"
 
 static struct vocab *make_vocab(uint32_t count)
@@ -114,4 +115,28 @@ struct model *fixture_load(const struct buffer *bytes)
     enum err code = model_load_take(copy, bytes->size, &model, &info);
     ck_assert_msg(code == ERR_OK, "%s", info.message);
     return model;
+}
+
+size_t fixture_right_neighbours(const struct vectors *vectors)
+{
+    size_t right = 0;
+    for (uint32_t row = 0; row < vectors->count; row++) {
+        struct search_question question = {
+            .positives = 1, .exclude = &row, .exclude_count = 1};
+        struct search search = {.vectors = vectors_row(vectors, row),
+                                .vector_count = 1,
+                                .questions = &question,
+                                .question_count = 1,
+                                .k = 2};
+        struct neighbour results[2];
+        size_t found;
+        ck_assert_int_eq(search_exact(vectors, &search, results, &found), ERR_OK);
+        struct span word = vectors_word(vectors, row);
+        for (size_t i = 0; i < found; i++) {
+            struct span other = vectors_word(vectors, results[i].row);
+            right += other.size == word.size &&
+                     memcmp(other.bytes + 1, word.bytes + 1, word.size - 1) == 0;
+        }
+    }
+    return right;
 }

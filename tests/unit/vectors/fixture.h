@@ -33,4 +33,8 @@ enum err fixture_train(const char *kind, const char *text, unsigned threads,
 /* Loads what fixture_train made; fails the test when it cannot. */
 struct model *fixture_load(const struct buffer *bytes);
 
+/* Over all words of fixture_text, how many of their two nearest neighbours are of their
+ * own group; 120 when all are. */
+size_t fixture_right_neighbours(const struct vectors *vectors);
+
 #endif
