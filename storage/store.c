@@ -68,6 +68,11 @@ static bool is_id(const char *id)
     return id && id[0] && strnlen(id, STORE_ID_SIZE) < STORE_ID_SIZE;
 }
 
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
 static size_t cut_limit(size_t limit)
 {
     return limit < STORE_LIST_MAX ? limit : STORE_LIST_MAX;
@@ -179,7 +184,8 @@ enum err store_corpus_list(struct store *store, const char *after, size_t limit,
 {
     *count = 0;
     *has_more = false;
-    return store->ops->corpus_list(store, after, cut_limit(limit), rows, count, has_more);
+    return store->ops->corpus_list(store, or_empty(after), cut_limit(limit), rows, count,
+                                   has_more);
 }
 
 enum err store_corpus_delete(struct store *store, const char *name)
@@ -210,7 +216,8 @@ enum err store_model_list(struct store *store, const char *after, size_t limit,
 {
     *count = 0;
     *has_more = false;
-    return store->ops->model_list(store, after, cut_limit(limit), rows, count, has_more);
+    return store->ops->model_list(store, or_empty(after), cut_limit(limit), rows, count,
+                                  has_more);
 }
 
 enum err store_model_delete(struct store *store, const char *name)
@@ -255,8 +262,8 @@ enum err store_job_list(struct store *store, int state, const char *kind,
 {
     *count = 0;
     *has_more = false;
-    return store->ops->job_list(store, state, kind, after, cut_limit(limit), rows, count,
-                                has_more);
+    return store->ops->job_list(store, state, or_empty(kind), or_empty(after),
+                                cut_limit(limit), rows, count, has_more);
 }
 
 enum err store_job_claim(struct store *store, struct job_row *row)
@@ -345,7 +352,8 @@ enum err store_metrics_read(struct store *store, const char *job, const char *se
 {
     *points = NULL;
     *count = 0;
-    return store->ops->metrics_read(store, job, series, since_step, most, points, count);
+    return store->ops->metrics_read(store, job, or_empty(series), since_step, most,
+                                    points, count);
 }
 
 enum err store_events_append(struct store *store, const char *job, struct event_row *rows,

@@ -25,13 +25,15 @@ struct store;
 struct store_settings {
     const char *path;
     bool create;           /* make the file when it does not exist */
+    bool read_only;        /* no lock, no writes (ERR_UNAVAILABLE): beside a daemon */
     uint64_t corpus_bytes; /* quota of one corpus; 0: none */
     uint64_t total_bytes;  /* quota of all objects; 0: none */
 };
 
 /* Opens, locks (a second opener gets ERR_LOCKED), migrates, checks and sweeps what was
  * left half-done. ERR_WRONG_STORE with one clear sentence for a file that is not ours,
- * too new, or of zero length. */
+ * too new, or of zero length. Read-only: none of that, only looking, copying and checking;
+ * an object deleted by the daemon may go away while it is read (ERR_INTEGRITY). */
 MUST_CHECK enum err store_open(const struct store_settings *settings,
                                struct store **out, struct err_info *info);
 void store_close(struct store *store);

@@ -161,22 +161,26 @@ static void set_limits(sqlite3 *handle, enum database_role role)
     sqlite3_busy_timeout(handle, DATABASE_BUSY_MS);
 }
 
-static const char *const role_pragmas[] = {
-    [ROLE_WRITER] =
-        "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA foreign_keys=ON;"
-        "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;"
-        "PRAGMA secure_delete=FAST; PRAGMA wal_autocheckpoint=0;"
-        "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;",
-    [ROLE_READER] =
-        "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA statement_only=ON;"
-        "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-2048;"
-        "PRAGMA wal_autocheckpoint=0;",
-    [ROLE_TOOL] = "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
-                  "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;"
-                  "PRAGMA wal_autocheckpoint=0;",
-    [ROLE_MAKER] = "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
-                   "PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL;",
-};
+#define COMMON_PRAGMAS                                                                   \
+    "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"           \
+    "PRAGMA wal_autocheckpoint=0;"
+
+static const char *role_pragmas(enum database_role role)
+{
+    switch (role) {
+    case ROLE_WRITER:
+        return COMMON_PRAGMAS
+            "PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192; PRAGMA secure_delete=FAST;"
+            "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;";
+    case ROLE_READER:
+        return COMMON_PRAGMAS "PRAGMA query_only=ON; PRAGMA cache_size=-2048;";
+    case ROLE_TOOL:
+        return COMMON_PRAGMAS "PRAGMA cache_size=-8192;";
+    case ROLE_MAKER:
+        return COMMON_PRAGMAS "PRAGMA synchronous=FULL;";
+    }
+    return COMMON_PRAGMAS;
+}
 
 enum err database_open(struct database *connection, const char *path,
                        enum database_role role, struct err_info *info)
@@ -194,7 +198,7 @@ enum err database_open(struct database *connection, const char *path,
         return failure;
     }
     set_limits(connection->handle, role);
-    enum err failure = database_run(connection, role_pragmas[role]);
+    enum err failure = database_run(connection, role_pragmas(role));
     if (failure) {
         err_set(info, failure, "The store %s cannot be read: %s.", path,
                 sqlite3_errmsg(connection->handle));

@@ -25,6 +25,7 @@ struct chunk {
     struct write_request write;
     unsigned char *bytes; /* [CHUNK_BYTES] */
     size_t size;
+    uint32_t crc; /* of the bytes, once complete */
     int64_t seq;
     bool on_its_way;
 };
@@ -111,7 +112,7 @@ static enum err store_chunk(struct database *connection, void *argument,
         connection, "INSERT INTO chunk (object, seq, crc32c, data) VALUES (?, ?, ?, ?)");
     statement_put_integer(&query, chunk->upload->object);
     statement_put_integer(&query, chunk->seq);
-    statement_put_integer(&query, crc32c(0, chunk->bytes, chunk->size));
+    statement_put_integer(&query, chunk->crc);
     statement_put_bytes(&query, chunk->bytes, chunk->size);
     return statement_run(&query);
 }
@@ -130,6 +131,7 @@ static void hand_over(struct upload *upload)
 {
     struct chunk *chunk = upload->filling;
     chunk->seq = upload->next_seq++;
+    chunk->crc = crc32c(0, chunk->bytes, chunk->size);
     chunk->write = (struct write_request){.work = store_chunk,
                                           .argument = chunk,
                                           .bytes = chunk->size,
@@ -182,9 +184,11 @@ enum err object_upload_write(struct store_upload *door, const void *bytes, size_
     return upload->failed;
 }
 
-static void finish_digest(struct upload *upload)
+static void finish(struct upload *upload)
 {
     unsigned char sha[crypto_hash_sha256_BYTES];
+    upload->filling->seq = upload->next_seq;
+    upload->filling->crc = crc32c(0, upload->filling->bytes, upload->filling->size);
     crypto_hash_sha256_final(&upload->sha, sha);
     sodium_bin2hex(upload->digest, sizeof upload->digest, sha, sizeof sha);
 }
@@ -193,7 +197,6 @@ enum err object_upload_make_ready(struct database *connection, struct store_uplo
                                   struct object_upload_object *object)
 {
     struct upload *upload = upload_of(door);
-    upload->filling->seq = upload->next_seq;
     enum err code = store_chunk(connection, upload->filling, NULL);
     if (code)
         return code;
@@ -221,7 +224,7 @@ enum err object_upload_commit(struct store_upload *door, write_work *work, void 
         await(upload, &upload->chunks[i]);
     enum err code = upload->failed;
     if (!code) {
-        finish_digest(upload);
+        finish(upload);
         code = write_queue_call(&engine->queue, work, argument, info);
     }
     if (code) {

@@ -209,6 +209,36 @@ static enum err new_engine(const struct store_settings *settings,
     return ERR_OK;
 }
 
+static enum err check_version(struct database *connection, void *argument)
+{
+    return database_integer(connection, "PRAGMA user_version", argument);
+}
+
+static enum err open_to_read(struct sqlite_engine *engine, struct err_info *info)
+{
+    int64_t version = 0, wanted = migrate_version(migrate_steps);
+    enum err code = store_file_examine(engine->path, info);
+    if (!code)
+        code = sqlite_engine_read(&engine->store, check_version, &version);
+    if (!code && version != wanted)
+        code = err_set(info, ERR_WRONG_STORE,
+                       "%s has format %lld and this program wants %lld; let firthd serve "
+                       "it once to bring it up to date.",
+                       engine->path, (long long)version, (long long)wanted);
+    if (!code)
+        write_queue_refuse(&engine->queue);
+    return code;
+}
+
+static enum err open_to_write(struct sqlite_engine *engine, bool create,
+                              struct err_info *info)
+{
+    enum err code = store_file_claim(engine->path, create, &engine->lock_fd, info);
+    if (!code)
+        code = prepare(engine, info);
+    return code ? code : write_queue_start(&engine->queue);
+}
+
 enum err sqlite_store_open(const struct store_settings *settings, struct store **out,
                            struct err_info *info)
 {
@@ -217,11 +247,8 @@ enum err sqlite_store_open(const struct store_settings *settings, struct store *
     enum err code = new_engine(settings, &engine);
     if (code)
         return err_set(info, code, "The store cannot be opened: %s.", err_text(code));
-    code = store_file_claim(engine->path, settings->create, &engine->lock_fd, info);
-    if (!code)
-        code = prepare(engine, info);
-    if (!code)
-        code = write_queue_start(&engine->queue);
+    code = settings->read_only ? open_to_read(engine, info)
+                               : open_to_write(engine, settings->create, info);
     if (code) {
         free_engine(engine);
         return err_finish(info, code);

@@ -15,7 +15,7 @@ enum { CHUNK_BYTES = 1 << 20 };
 struct sqlite_engine {
     struct store store; /* first, so that one can be cast to the other */
     char *path;
-    int lock_fd;
+    int lock_fd;                        /* -1 when opened to read only */
     uint64_t corpus_bytes, total_bytes; /* quotas, 0 for none */
     atomic_uint_fast64_t used_bytes;    /* of objects ready or staging */
     atomic_int_fast64_t next_object;    /* ids are never given out twice */

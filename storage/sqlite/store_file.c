@@ -92,7 +92,7 @@ static enum err judge_header(const char *path, const unsigned char *header, size
     return ERR_OK;
 }
 
-enum err store_file_examine(const char *path, struct err_info *info)
+static enum err examine(const char *path, struct err_info *info)
 {
     unsigned char header[HEADER_BYTES];
     struct stat status;
@@ -191,9 +191,28 @@ static enum err make_new(const char *path, struct err_info *info)
 static enum err claim_locked(const char *path, bool create, struct err_info *info)
 {
     if (access(path, F_OK) == 0 || errno != ENOENT)
-        return store_file_examine(path, info);
+        return examine(path, info);
     return create ? make_new(path, info)
                   : err_set(info, ERR_NOT_FOUND, "There is no store at %s.", path);
+}
+
+static enum err check_path(const char *path, struct err_info *info)
+{
+    if (!path || !*path || strlen(path) > PATH_MAX_BYTES ||
+        strncmp(path, "file:", 5) == 0 || path[0] == ':')
+        return err_set(info, ERR_INVALID,
+                       "The store's path must name a file of at most %d bytes and not "
+                       "start with \"file:\" or \":\".",
+                       PATH_MAX_BYTES);
+    return ERR_OK;
+}
+
+enum err store_file_examine(const char *path, struct err_info *info)
+{
+    enum err code = check_path(path, info);
+    if (!code && access(path, F_OK) != 0)
+        code = err_set(info, ERR_NOT_FOUND, "There is no store at %s.", path);
+    return code ? code : examine(path, info);
 }
 
 enum err store_file_claim(const char *path, bool create, int *lock_fd,
@@ -201,24 +220,20 @@ enum err store_file_claim(const char *path, bool create, int *lock_fd,
 {
     char lock_path[4096];
     *lock_fd = -1;
-    if (!path || !*path || strlen(path) > PATH_MAX_BYTES ||
-        strncmp(path, "file:", 5) == 0 || path[0] == ':')
-        return err_set(info, ERR_INVALID,
-                       "The store's path must name a file of at most %d bytes and not "
-                       "start with \"file:\" or \":\".",
-                       PATH_MAX_BYTES);
+    enum err code = check_path(path, info);
+    if (code)
+        return code;
     join(lock_path, sizeof lock_path, path, ".lock");
     bool there = access(path, F_OK) == 0;
     if (!there && !create)
         return err_set(info, ERR_NOT_FOUND, "There is no store at %s.", path);
     /* Without a lock file no firthd has it open, so looking into it harms nobody, and a
      * file that is not ours gets no company. */
-    if (there && access(lock_path, F_OK) != 0) {
-        enum err code = store_file_examine(path, info);
-        if (code)
-            return code;
-    }
-    enum err code = take_lock(lock_path, path, lock_fd, info);
+    if (there && access(lock_path, F_OK) != 0)
+        code = examine(path, info);
+    if (code)
+        return code;
+    code = take_lock(lock_path, path, lock_fd, info);
     if (code)
         return code;
     code = claim_locked(path, create, info);

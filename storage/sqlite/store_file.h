@@ -14,7 +14,8 @@
 MUST_CHECK enum err store_file_claim(const char *path, bool create, int *lock_fd,
                                      struct err_info *info);
 
-/* Whether `path` is a store this program can use; ERR_WRONG_STORE, ERR_IO. */
+/* Whether `path` is a store this program can use, without locking it: ERR_WRONG_STORE,
+ * ERR_NOT_FOUND, ERR_IO. */
 MUST_CHECK enum err store_file_examine(const char *path, struct err_info *info);
 
 /* Syncs a file (and the folder it is in) to disk. Not for a file that is open in SQLite.

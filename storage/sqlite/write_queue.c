@@ -279,13 +279,24 @@ static void *writer_main(void *context)
     return NULL;
 }
 
-enum err write_queue_start(struct write_queue *queue)
+static void init_queue(struct write_queue *queue)
 {
-    int64_t page_size = 0;
     lock_init(&queue->lock, LOCK_RANK_QUEUE);
     condition_init(&queue->work_came);
     condition_init(&queue->room_came);
     condition_init(&queue->settled);
+}
+
+void write_queue_refuse(struct write_queue *queue)
+{
+    init_queue(queue);
+    atomic_store(&queue->failed, true);
+}
+
+enum err write_queue_start(struct write_queue *queue)
+{
+    int64_t page_size = 0;
+    init_queue(queue);
     queue->synchronous = true;
     enum err code = database_integer(&queue->connection, "PRAGMA page_size", &page_size);
     queue->page_size = (int)page_size;

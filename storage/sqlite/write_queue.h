@@ -58,6 +58,8 @@ struct write_queue {
 
 /* Takes over the connection in queue->connection and starts the thread. */
 MUST_CHECK enum err write_queue_start(struct write_queue *queue);
+/* Instead: the queue will take nothing. There is no connection. */
+void write_queue_refuse(struct write_queue *queue);
 /* Finishes what waits, ends the thread, empties the log and closes the connection. */
 void write_queue_stop(struct write_queue *queue);
 

@@ -182,6 +182,44 @@ START_TEST(s9_a_second_opener_is_told)
 }
 END_TEST
 
+START_TEST(reading_goes_on_beside_the_one_that_writes)
+{
+    struct store_settings settings = {.path = scratch.path, .read_only = true};
+    struct store *beside;
+    struct store_upload *upload;
+    struct store_stats stats;
+    struct corpus_row row;
+    struct key_row key = {.id = "k"};
+    char copy[120];
+    size_t size;
+    scratch_corpus(scratch.store, "a", "abc", 3, NULL);
+    ck_assert_int_eq(store_open(&settings, &beside, NULL), ERR_OK);
+    scratch_corpus(scratch.store, "b", "abcd", 4, NULL);
+    ck_assert_int_eq(store_corpus_get(beside, "b", &row), ERR_OK);
+    char *bytes = scratch_object(beside, row.object, &size);
+    ck_assert_str_eq(bytes, "abcd");
+    free(bytes);
+    ck_assert_int_eq(store_key_insert(beside, &key), ERR_UNAVAILABLE);
+    ck_assert_int_eq(store_upload_begin(beside, &upload), ERR_UNAVAILABLE);
+    ck_assert_int_eq(store_check(beside, NULL, NULL, NULL), ERR_OK);
+    ck_assert_int_eq(store_stats_get(beside, &stats), ERR_OK);
+    ck_assert_uint_eq(stats.corpora, 2);
+    snprintf(copy, sizeof copy, "%s/copy.db", scratch.folder);
+    ck_assert_int_eq(store_backup(beside, copy, NULL), ERR_OK);
+    store_close(beside);
+    scratch_corpus(scratch.store, "c", "x", 1, NULL);
+    settings.path = copy;
+    ck_assert_int_eq(store_open(&settings, &beside, NULL), ERR_OK);
+    ck_assert_int_eq(store_corpus_get(beside, "b", &row), ERR_OK);
+    ck_assert_int_eq(store_corpus_get(beside, "c", &row), ERR_CORPUS_NOT_FOUND);
+    store_close(beside);
+    settings.path = "/nonexistent/x.db";
+    ck_assert_int_eq(store_open(&settings, &beside, NULL), ERR_NOT_FOUND);
+    ck_assert_int_eq(store_copy("file:x", copy, NULL), ERR_INVALID);
+    ck_assert_int_eq(store_copy(scratch.path, copy, NULL), ERR_EXISTS);
+}
+END_TEST
+
 START_TEST(the_log_of_a_removed_store_is_not_taken_for_the_new_ones)
 {
     struct corpus_row row;
@@ -279,6 +317,7 @@ UNIT_SUITE(store_file)
     tcase_add_test(unit, paths_that_mean_something_else_are_refused);
     tcase_add_test(unit, no_store_is_made_unless_asked);
     tcase_add_test(unit, s9_a_second_opener_is_told);
+    tcase_add_test(unit, reading_goes_on_beside_the_one_that_writes);
     tcase_add_test(unit, the_log_of_a_removed_store_is_not_taken_for_the_new_ones);
     tcase_add_test(unit, a_store_cut_off_while_being_made_is_made_again);
     tcase_add_test(unit, the_file_is_private_and_hardened);

@@ -301,6 +301,32 @@ START_TEST(the_log_is_emptied_when_idle)
 }
 END_TEST
 
+/* S8: a reader that stays keeps the log growing, and once it is gone the log shrinks. */
+START_TEST(the_log_shrinks_after_a_long_reader)
+{
+    struct store_stats stats;
+    struct database *reader;
+    char *bytes = calloc(1, 1000000);
+    struct reader_pool *readers = &sqlite_engine_of(scratch.store)->readers;
+    int64_t count;
+    scratch_corpus(scratch.store, "a", "x", 1, NULL);
+    ck_assert_int_eq(reader_pool_take(readers, &reader), ERR_OK);
+    ck_assert_int_eq(database_integer(reader, "SELECT count(*) FROM chunk", &count),
+                     ERR_OK);
+    ck_assert_int_eq(count, 1);
+    for (int i = 0; i < 12; i++)
+        scratch_corpus(scratch.store, "a", bytes, 1000000, NULL);
+    ck_assert_int_eq(store_stats_get(scratch.store, &stats), ERR_OK);
+    ck_assert_uint_gt(stats.wal_bytes, 10000000);
+    ck_assert_int_eq(database_integer(reader, "SELECT count(*) FROM chunk", &count),
+                     ERR_OK);
+    ck_assert_int_eq(count, 1);
+    reader_pool_give(readers, reader);
+    ck_assert(scratch_until(log_is_empty, NULL));
+    free(bytes);
+}
+END_TEST
+
 UNIT_SUITE(write_queue)
 {
     tcase_add_checked_fixture(unit, set_up, tear_down);
@@ -311,4 +337,5 @@ UNIT_SUITE(write_queue)
     tcase_add_test(unit, eight_threads_write_at_once);
     tcase_add_test(unit, a_backup_while_writing_is_whole);
     tcase_add_test(unit, the_log_is_emptied_when_idle);
+    tcase_add_test(unit, the_log_shrinks_after_a_long_reader);
 }
