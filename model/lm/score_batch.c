@@ -173,7 +173,8 @@ static enum err place_lines(struct score_batch *batch, size_t end,
 {
     size_t next = batch->count;
     enum err code = ERR_OK;
-    memset(batch->oov + next, 0, end - next + count);
+    if (batch->oov)
+        memset(batch->oov + next, 0, end - next + count);
     for (size_t i = 0; i < count && !code; i++) {
         struct score_place *place = &batch->places[batch->inputs++];
         *place = (struct score_place){.first = next};
