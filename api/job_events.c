@@ -6,16 +6,20 @@
  *
  * The listener is registered before the first read; news that come between the two cause
  * one needless wake and no lost event. After the job finished and its last event is out,
- * the feed closes. */
+ * the feed closes. The row of a job may say so a moment before the event is stored; and a
+ * daemon that was killed in between never stored it, so the feed waits for it, not long.
+ */
 #include "api/job.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "server/server.h"
 
-enum { EVENTS_AT_ONCE = 64, ROOM_NEEDED = 16384 };
+enum { EVENTS_AT_ONCE = 64, ROOM_NEEDED = 16384, LAST_EVENT_MS = 2000, POLL_US = 10000 };
 
 struct feed {
     struct jobs_listener listener;
@@ -23,6 +27,7 @@ struct feed {
     struct server *server;
     char id[STORE_ID_SIZE];
     int64_t last; /* number of the last event sent */
+    bool told;    /* the event that ends the job was among them */
 };
 
 static void feed_changed(struct jobs_listener *listener, const char *id)
@@ -39,11 +44,25 @@ static void feed_end(void *state)
     free(feed);
 }
 
+/* True for the event with which a job ends. */
+static bool is_last(const struct event_row *row)
+{
+    for (int i = 0; i < JOB_STATE_COUNT; i++) {
+        char text[48];
+        (void)snprintf(text, sizeof text, "\"state\":\"%s\"", job_state_names[i]);
+        if (job_state_finished((enum job_state)i) && strcmp(row->type, "state") == 0 &&
+            row->data && strstr(row->data, text))
+            return true;
+    }
+    return false;
+}
+
 static enum err send_event(struct feed *feed, const struct event_row *row)
 {
     char id[24];
     (void)snprintf(id, sizeof id, "%" PRId64, row->id);
     feed->last = row->id;
+    feed->told = is_last(row);
     return exchange_sse_event(feed->x, id, row->type,
                               span_of_text(row->data ? row->data : "{}"));
 }
@@ -69,6 +88,16 @@ static enum err send_stored(struct feed *feed, size_t *sent, bool *more)
     return code;
 }
 
+/* The job is over; is its last event still to come? Waits a moment if so. */
+static bool wait_for_last(const struct feed *feed, const struct job_row *row)
+{
+    int64_t since = clock_wall_ms() - row->finished_ms;
+    if (feed->told || since < 0 || since > LAST_EVENT_MS)
+        return false;
+    (void)usleep(POLL_US);
+    return true;
+}
+
 static enum err feed_more(struct exchange *x, void *state, enum pump_next *next,
                           struct err_info *info)
 {
@@ -80,13 +109,13 @@ static enum err feed_more(struct exchange *x, void *state, enum pump_next *next,
     /* The state is read before the events: the one that finished the job is then among
      * them. */
     enum err code = store_job_get(feed->server->store, feed->id, &row);
-    bool finished = code == ERR_JOB_NOT_FOUND || (!code && job_state_finished(row.state));
-    if (!code)
-        job_row_fini(&row);
-    if (code == ERR_JOB_NOT_FOUND)
-        code = ERR_OK; /* deleted while we looked */
-    if (!code)
+    bool gone = code == ERR_JOB_NOT_FOUND; /* deleted while we looked */
+    bool finished = gone || (!code && job_state_finished(row.state));
+    if (!code || gone)
         code = send_stored(feed, &sent, &more);
+    if (!code && !more && finished && !gone)
+        more = wait_for_last(feed, &row);
+    job_row_fini(&row);
     *next = more ? PUMP_AGAIN : finished ? PUMP_DONE : PUMP_WAIT;
     return code ? err_finish(info, code) : ERR_OK;
 }
