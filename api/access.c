@@ -63,72 +63,136 @@ static void count(struct access_log *log, const struct exchange *x, double secon
     struct metrics *metrics = x->api->server->metrics;
     const struct route *route = x->match.route;
     size_t row = route ? (size_t)(route - x->api->routes)
-                       : x->api->route_count + method_index(x->method);
+                       : x->api->route_count + method_index(x->method ? x->method : "");
     size_t class = x->reply.status / 100 < CLASSES ? x->reply.status / 100 : 0;
     size_t *label = &log->labels[row * CLASSES + class];
     char text[192];
     if (*label == no_label) {
         snprintf(text, sizeof text, "route=\"%s\",method=\"%s\",status=\"%zuxx\"",
                  route ? route->pattern : "none",
-                 route ? route->method : methods[method_index(x->method)], class);
+                 route ? route->method
+                       : methods[method_index(x->method ? x->method : "")],
+                 class);
         *label = metrics_label(metrics, METRIC_HTTP_REQUESTS, text);
     }
     metrics_add(metrics, METRIC_HTTP_REQUESTS, *label, 1);
     metrics_observe(metrics, METRIC_HTTP_SECONDS, seconds);
 }
 
-static void print_cut(struct printer *p, const char *key, const char *text)
+/* ---- the line: built by hand, since it is on the way of every request ---- */
+
+enum { PIECE_MAX = 512 };
+
+static char *put(char *to, const char *text, size_t size)
 {
-    size_t size = strlen(text);
-    printer_key(p, key);
-    printer_span(p, span_of(text, size > LOG_VALUE_MAX ? LOG_VALUE_MAX : size));
+    memcpy(to, text, size);
+    return to + size;
+}
+#define PUT(to, literal) put(to, literal, sizeof literal - 1)
+
+static char *put_integer(char *to, uint64_t value)
+{
+    char text[24], *next = text + sizeof text;
+    do {
+        *--next = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return put(to, next, (size_t)(text + sizeof text - next));
 }
 
-/* Microseconds are exact enough and print as an integer does. */
-static void print_seconds(struct printer *p, const char *key, double seconds)
+/* With six decimals. */
+static char *put_seconds(char *to, double seconds)
 {
-    int64_t micros = (int64_t)(seconds * 1e6);
-    printer_key(p, key);
-    printer_number(p, (double)micros / 1e6);
+    uint64_t micros = seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e6) : 0;
+    to = put_integer(to, micros / 1000000);
+    *to++ = '.';
+    micros %= 1000000;
+    for (uint64_t unit = 100000; unit > 0; unit /= 10)
+        *to++ = (char)('0' + micros / unit % 10);
+    return to;
+}
+
+/* The whole time stamp is made once a second only. */
+static char *put_time(struct access_log *log, char *to)
+{
+    int64_t now = clock_wall_ms(), milliseconds = now % 1000;
+    if (now / 1000 != log->second) {
+        log->second = now / 1000;
+        clock_iso(now, log->time);
+    }
+    log->time[20] = (char)('0' + milliseconds / 100);
+    log->time[21] = (char)('0' + milliseconds / 10 % 10);
+    log->time[22] = (char)('0' + milliseconds % 10);
+    return put(to, log->time, CLOCK_ISO_SIZE - 1);
+}
+
+/* A client's text: escaped and cut. */
+static void print_cut(struct buffer *lines, const char *key, const char *text)
+{
+    struct printer p;
+    size_t size = strlen(text);
+    printer_init(&p, lines);
+    p.comma = true;
+    printer_key(&p, key);
+    printer_span(&p, span_of(text, size > LOG_VALUE_MAX ? LOG_VALUE_MAX : size));
+}
+
+static void print_head(struct access_log *log, const struct exchange *x)
+{
+    char *start = buffer_reserve(&log->lines, PIECE_MAX), *next = start;
+    if (!start)
+        return;
+    next = PUT(next, "{\"time\":\"");
+    next = put_time(log, next);
+    next = PUT(next, "\",\"level\":\"info\",\"event\":\"request\",\"request_id\":\"");
+    next = put(next, x->request_id, strlen(x->request_id));
+    next = PUT(next, "\",\"status\":");
+    next = put_integer(next, x->reply.status);
+    buffer_wrote(&log->lines, (size_t)(next - start));
+}
+
+static void print_tail(struct access_log *log, const struct exchange *x, double seconds,
+                       bool complete)
+{
+    bool whole = x->reply.kind == REPLY_WHOLE && !x->match.head;
+    char *start = buffer_reserve(&log->lines, PIECE_MAX), *next = start;
+    if (!start)
+        return;
+    next = PUT(next, ",\"bytes_in\":");
+    next = put_integer(next, x->body_bytes);
+    next = PUT(next, ",\"bytes_out\":");
+    next = put_integer(next, whole ? x->reply.size : x->reply_bytes);
+    next = PUT(next, ",\"seconds\":");
+    next = put_seconds(next, seconds);
+    if (x->submitted) {
+        next = PUT(next, ",\"queue_s\":");
+        next = put_seconds(next, x->queue_seconds);
+        next = PUT(next, ",\"compute_s\":");
+        next = put_seconds(next, x->handler_end - x->handler_at);
+    }
+    if (!complete)
+        next = PUT(next, ",\"aborted\":true");
+    next = PUT(next, "}\n");
+    buffer_wrote(&log->lines, (size_t)(next - start));
 }
 
 static void print_line(struct access_log *log, const struct exchange *x, double seconds,
                        bool complete)
 {
-    struct printer p;
-    bool whole = x->reply.kind == REPLY_WHOLE && !x->match.head;
-    printer_init(&p, &log->lines);
-    printer_open(&p, '{');
-    printer_key(&p, "time");
-    printer_time(&p, clock_wall_ms());
-    printer_key_text(&p, "level", "info");
-    printer_key_text(&p, "event", "request");
-    printer_key_text(&p, "request_id", x->request_id);
-    print_cut(&p, "method", x->method);
-    print_cut(&p, "path", x->target.path);
-    printer_key_integer(&p, "status", (int64_t)x->reply.status);
-    printer_key_integer(&p, "bytes_in", (int64_t)x->body_bytes);
-    printer_key_integer(&p, "bytes_out",
-                        (int64_t)(whole ? x->reply.size : x->reply_bytes));
-    print_seconds(&p, "seconds", seconds);
-    if (x->submitted) {
-        print_seconds(&p, "queue_s", x->queue_seconds);
-        print_seconds(&p, "compute_s",
-                      x->handler_end > 0 ? x->handler_end - x->handler_at : 0);
-    }
+    print_head(log, x);
+    print_cut(&log->lines, "method", x->method ? x->method : "");
+    print_cut(&log->lines, "path", x->target.path);
     if (x->key_id && *x->key_id)
-        print_cut(&p, "key", x->key_id);
+        print_cut(&log->lines, "key", x->key_id);
     if (x->known[HEADER_TRACEPARENT])
-        print_cut(&p, "traceparent", x->known[HEADER_TRACEPARENT]);
-    if (!complete)
-        printer_key_flag(&p, "aborted", true);
-    printer_close(&p, '}');
-    buffer_append_char(&log->lines, '\n');
+        print_cut(&log->lines, "traceparent", x->known[HEADER_TRACEPARENT]);
+    print_tail(log, x, seconds, complete);
 }
 
-void access_note(struct access_log *log, const struct exchange *x, bool complete)
+void access_note(struct access_log *log, const struct exchange *x, double ended,
+                 bool complete)
 {
-    double seconds = clock_monotonic() - x->started;
+    double seconds = ended - x->started;
     count(log, x, seconds);
     if (!complete)
         metrics_add(x->api->server->metrics, METRIC_CLIENT_ABORTS, 0, 1);

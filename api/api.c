@@ -33,12 +33,19 @@ enum {
 
 /* ---- listening ---- */
 
+static bool is_port(const char *text)
+{
+    char *end;
+    unsigned long port = strtoul(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end && port <= 65535;
+}
+
 /* Splits "host:port" or "[v6]:port". */
 static bool split_address(const char *listen, char *host, size_t size, const char **port)
 {
     const char *colon = strrchr(listen, ':');
     size_t length = colon ? (size_t)(colon - listen) : 0;
-    if (!colon || !colon[1] || length >= size)
+    if (!colon || !is_port(colon + 1) || length >= size)
         return false;
     bool bracketed = length >= 2 && listen[0] == '[' && listen[length - 1] == ']';
     if (!bracketed && memchr(listen, ':', length))
@@ -226,6 +233,7 @@ enum err api_start_routes(struct server *server, const struct route *routes, siz
     condition_init(&api->parse_free);
     lock_init(&api->keys_lock, RANK_API_PARSE);
     condition_init(&api->keys_changed);
+    api->look_at_lines = strcmp(MHD_get_version(), "0.9.75") == 0;
     json_object_seed(0);
     raise_file_limit();
     fit_connections(&server->settings);

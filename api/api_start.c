@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Apart from api.c, so that a program with a table of its own does not link the daemon's. */
+/* Apart from api.c, so that a program with a table of its own does not link the daemon's.
+ */
 #include "api/api.h"
 #include "api/route.h"
 

@@ -30,6 +30,19 @@ enum {
 
 /* ---- life ---- */
 
+/* Empties the records that are too large to be zeroed each time. */
+static void reset_records(struct exchange *x)
+{
+    x->info.code = x->read_info.code = ERR_OK;
+    x->info.has_line = x->info.has_offset = false;
+    x->read_info.has_line = x->read_info.has_offset = false;
+    x->info.pointer[0] = x->info.message[0] = '\0';
+    x->read_info.pointer[0] = x->read_info.message[0] = '\0';
+    x->target.path = "";
+    x->target.authority = NULL;
+    x->target.query_count = 0;
+}
+
 struct exchange *exchange_new(struct loop *loop)
 {
     struct exchange *x = loop->spares;
@@ -45,7 +58,7 @@ struct exchange *exchange_new(struct loop *loop)
         buffer_init(&x->print, PRINTER_REPLY_MAX);
         x->api = loop->api;
         x->loop = loop;
-        x->target.path = "";
+        reset_records(x);
     }
     x->previous = NULL;
     x->next = loop->alive;
@@ -81,8 +94,8 @@ static void reset(struct exchange *x)
     buffer_fini(&x->out.bytes);
     drop_blocks(x);
     memset(&x->match, 0,
-           offsetof(struct exchange, target) - offsetof(struct exchange, match));
-    x->target = (struct target){.path = ""};
+           offsetof(struct exchange, info) - offsetof(struct exchange, match));
+    reset_records(x);
     x->print.maximum = PRINTER_REPLY_MAX;
     buffer_clear(&x->print);
 }
@@ -96,11 +109,10 @@ void exchange_destroy(struct exchange *x)
     free(x);
 }
 
-void exchange_release(struct exchange *x)
+/* Nobody may find the exchange on the loop's list any more. */
+static void leave_list(struct exchange *x)
 {
     struct loop *loop = x->loop;
-    if (x->pump_set && x->pump.end)
-        x->pump.end(x->pump.state);
     lock_take(&loop->lock);
     struct exchange **link = &loop->attend;
     while (x->attend_queued && *link && *link != x)
@@ -108,6 +120,15 @@ void exchange_release(struct exchange *x)
     if (x->attend_queued && *link)
         *link = x->attend_next;
     lock_release(&loop->lock);
+}
+
+void exchange_release(struct exchange *x)
+{
+    struct loop *loop = x->loop;
+    if (x->pump_set && x->pump.end)
+        x->pump.end(x->pump.state);
+    if (x->submitted || x->opened)
+        leave_list(x);
     *(x->previous ? &x->previous->next : &loop->alive) = x->next;
     if (x->next)
         x->next->previous = x->previous;
@@ -303,7 +324,7 @@ enum err exchange_set_header(struct exchange *x, const char *name, const char *v
     for (const char *c = value; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             return ERR_INTERNAL;
-    struct header *header = &reply->headers[reply->header_count];
+    struct header *header = &x->reply_headers[reply->header_count];
     header->name = exchange_keep(x, name, strlen(name));
     header->value = exchange_keep(x, value, strlen(value));
     if (!header->name || !header->value)

@@ -78,8 +78,7 @@ struct reply {
     struct buffer body;
     uint64_t length; /* streams */
     bool sse;
-    size_t header_count;
-    struct header headers[EXCHANGE_REPLY_HEADERS_MAX];
+    size_t header_count; /* of reply_headers */
 };
 
 struct text_block {
@@ -120,8 +119,6 @@ struct exchange {
     struct buffer body; /* the JSON body */
     json_t *json;
     bool json_parsed;
-    struct err_info info;
-    struct err_info read_info; /* what went wrong with the streamed body */
     struct field_errors errors;
     struct reply reply;
     struct decoder *decoder;
@@ -153,14 +150,18 @@ struct exchange {
     struct connection *connection;
     struct exchange *next, *previous; /* in the loop's live ones, or in the spares */
     char *raw_target;
-    bool suspended, submitted, refused, close, counted, queued, complete;
+    bool suspended, refused, close, counted, queued, complete;
+    bool submitted; /* to a pool: from then on others may hold the exchange */
     uint64_t body_bytes, reply_bytes, swallowed, window_bytes;
     double window_at, progress_at;
     struct text_block *blocks;
     size_t text_used;
 
-    /* -- not zeroed: as far as the counts above say -- */
+    /* -- not zeroed: only their beginning says what is valid -- */
+    struct err_info info;
+    struct err_info read_info; /* what went wrong with the streamed body */
     struct target target;
+    struct header reply_headers[EXCHANGE_REPLY_HEADERS_MAX];
     struct header headers[EXCHANGE_HEADERS_MAX];
     char text[EXCHANGE_TEXT_SIZE];
 };

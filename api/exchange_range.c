@@ -23,10 +23,11 @@ static bool list_has(const char *list, const char *etag)
         if (*list != '"')
             return false;
         size_t length = strcspn(list + 1, "\"");
+        if (list[length + 1] != '"')
+            return false;
         if (length == size && memcmp(list + 1, etag, size) == 0)
             return true;
-        list += length + 1;
-        list += *list == '"';
+        list += length + 2;
     }
     return false;
 }
@@ -47,8 +48,8 @@ bool exchange_not_modified(struct exchange *x, const char *etag)
 static const char *etag_set(const struct exchange *x)
 {
     for (size_t i = 0; i < x->reply.header_count; i++)
-        if (strcmp(x->reply.headers[i].name, "ETag") == 0)
-            return x->reply.headers[i].value;
+        if (strcmp(x->reply_headers[i].name, "ETag") == 0)
+            return x->reply_headers[i].value;
     return "";
 }
 

@@ -69,7 +69,8 @@ static void end_stream(struct exchange *x, enum err code, const struct err_info 
 static void finish(struct exchange *x, enum err code)
 {
     const struct err_info *info = x->info.code ? &x->info : &x->read_info;
-    x->handler_end = clock_monotonic();
+    if (x->submitted)
+        x->handler_end = clock_monotonic();
     if (x->opened)
         end_stream(x, code, info);
     else if (code)
@@ -87,7 +88,7 @@ void exchange_run_inline(struct exchange *x)
 bool exchange_run_try(struct exchange *x)
 {
     bool answered = false;
-    x->handler_at = clock_monotonic();
+    x->handler_at = x->started;
     enum err code = x->match.route->inline_try(x, &answered, &x->info);
     if (code || answered)
         finish(x, code);
@@ -153,7 +154,12 @@ static enum err submit(struct exchange *x, struct pool *pool,
 enum err exchange_submit(struct exchange *x)
 {
     bool computes = x->match.route->flags & ROUTE_COMPUTE;
-    return submit(x, computes ? x->api->server->pool : x->api->desk, run_handler);
+    x->submitted = true;
+    enum err code =
+        submit(x, computes ? x->api->server->pool : x->api->desk, run_handler);
+    if (code)
+        x->submitted = false;
+    return code;
 }
 
 static bool task_is_active(struct exchange *x)

@@ -31,7 +31,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-enum { PEEK_BATCH = 64, STOP_SECONDS = 10 };
+enum { PEEK_BATCH = 64, STOP_SECONDS = 10, TCP_STATE_ESTABLISHED = 1 };
 
 /* ---- connections ---- */
 
@@ -110,13 +110,16 @@ void loop_shut(struct connection *connection)
 
 /* ---- the tick ---- */
 
+/* The bytes received so far; UINT64_MAX when the peer has closed: the library may miss
+ * that when the end came together with data. */
 static uint64_t bytes_received(int fd)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0
-               ? info.tcpi_bytes_received
-               : 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
+        return 0;
+    return info.tcpi_state == TCP_STATE_ESTABLISHED ? info.tcpi_bytes_received
+                                                    : UINT64_MAX;
 }
 
 /* Finds out when the head of the next request began to arrive. */
@@ -128,7 +131,9 @@ static void sample(struct connection *connection, double now, double every)
         return;
     bool first = connection->sampled_at == 0 && !connection->fresh;
     uint64_t received = bytes_received(connection->fd);
-    if (!first && received != connection->received_bytes)
+    if (received == UINT64_MAX)
+        loop_shut(connection);
+    else if (!first && received != connection->received_bytes)
         connection->head_since = last;
     connection->received_bytes = received;
     connection->sampled_at = now;

@@ -71,7 +71,8 @@ struct api {
     struct pool *desk; /* threads for what waits on the disk or the client */
     struct gate *gate;
     char address[LOOP_ADDRESS_SIZE], host[LOOP_ADDRESS_SIZE];
-    bool any_address; /* listens on 0.0.0.0 or [::] */
+    bool any_address;   /* listens on 0.0.0.0 or [::] */
+    bool look_at_lines; /* the library is the one whose memory request.c knows */
     atomic_int connections, streams, busy;
     atomic_bool draining, stopping, abandoned;
     struct lock parse_lock;

@@ -30,8 +30,8 @@ static bool add_headers(struct exchange *x, struct MHD_Response *response)
     if (reply->type)
         fine &= MHD_add_response_header(response, "Content-Type", reply->type);
     for (size_t i = 0; i < reply->header_count; i++)
-        fine &= MHD_add_response_header(response, reply->headers[i].name,
-                                        reply->headers[i].value);
+        fine &= MHD_add_response_header(response, x->reply_headers[i].name,
+                                        x->reply_headers[i].value);
     if (x->close)
         fine &= MHD_add_response_header(response, "Connection", "close");
     request_add_origin_headers(x, response);
@@ -44,7 +44,8 @@ enum MHD_Result reply_queue(struct exchange *x)
     enum MHD_Result result = MHD_NO;
     if (!response)
         return MHD_NO;
-    x->progress_at = clock_monotonic();
+    if (x->reply.kind == REPLY_STREAM)
+        x->progress_at = clock_monotonic();
     x->stage = STAGE_REPLY;
     if (add_headers(x, response))
         result = MHD_queue_response(x->mhd, x->reply.status, response);
@@ -66,8 +67,8 @@ void reply_raw(struct exchange *x)
     if (reply->type)
         buffer_printf(&text, "Content-Type: %s\r\n", reply->type);
     for (size_t i = 0; i < reply->header_count; i++)
-        buffer_printf(&text, "%s: %s\r\n", reply->headers[i].name,
-                      reply->headers[i].value);
+        buffer_printf(&text, "%s: %s\r\n", x->reply_headers[i].name,
+                      x->reply_headers[i].value);
     buffer_append_text(&text, "\r\n");
     buffer_append(&text, reply->bytes, reply->size);
     if (!text.failed &&

@@ -34,6 +34,8 @@ void *serve_target(void *context, const char *target, struct MHD_Connection *mhd
 
 static bool task_is_active(struct exchange *x)
 {
+    if (!x->submitted && !x->opened) /* an exchange that never left the loop */
+        return false;
     lock_take(&x->loop->lock);
     bool active = x->task_active;
     lock_release(&x->loop->lock);
@@ -61,7 +63,7 @@ static enum MHD_Result begin(struct exchange *x, struct MHD_Connection *mhd,
 {
     request_judge(x, mhd, method, version, x->raw_target);
     x->stage = STAGE_BODY;
-    x->window_at = clock_monotonic();
+    x->window_at = x->started;
     if (!x->refused) {
         x->counted = !(x->match.route->flags & ROUTE_ALWAYS);
         if (x->counted)
@@ -101,10 +103,9 @@ static void collect(struct exchange *x, const char *bytes, size_t size)
 static bool submit(struct exchange *x)
 {
     enum err code = exchange_submit(x);
-    x->submitted = code == ERR_OK;
     if (code)
         refuse(x, code, NULL);
-    return x->submitted;
+    return code == ERR_OK;
 }
 
 static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t size)
@@ -138,6 +139,8 @@ static enum MHD_Result finish_request(struct exchange *x)
         return reply_queue(x);
     if (route->flags & ROUTE_STREAM)
         exchange_feed_end(x);
+    if (x->submitted && !task_is_active(x)) /* done before the body was */
+        return reply_queue(x);
     if (!x->submitted && !submit(x))
         return reply_queue(x);
     suspend(x);
@@ -177,10 +180,10 @@ enum MHD_Result serve_request(void *loop, struct MHD_Connection *mhd, const char
     return MHD_YES;
 }
 
-static void give_back(struct exchange *x)
+static void give_back(struct exchange *x, double ended)
 {
     const struct route *route = x->match.route;
-    access_note(&x->loop->log, x, x->complete);
+    access_note(&x->loop->log, x, ended, x->complete);
     if (x->submitted && (route->flags & ROUTE_COMPUTE) && x->handler_end > 0)
         metrics_observe(x->api->server->metrics, METRIC_INFERENCE_SECONDS,
                         x->handler_end - x->handler_at);
@@ -198,7 +201,7 @@ void serve_completed(void *loop, struct MHD_Connection *mhd, void **state,
     struct connection *connection = x->connection;
     connection->current = NULL;
     connection->fresh = false;
-    connection->idle_since = clock_monotonic();
+    double now = connection->idle_since = clock_monotonic();
     connection->head_since = connection->sampled_at = 0;
     x->connection = NULL;
     x->mhd = NULL;
@@ -207,7 +210,7 @@ void serve_completed(void *loop, struct MHD_Connection *mhd, void **state,
     if (task_is_active(x))
         exchange_cancel(x);
     if (!task_is_active(x))
-        give_back(x);
+        give_back(x, now);
 }
 
 static bool should_resume(struct exchange *x)
@@ -229,7 +232,7 @@ void serve_attend(struct exchange *x)
 {
     if (!x->mhd) {
         if (!task_is_active(x))
-            give_back(x);
+            give_back(x, clock_monotonic());
         return;
     }
     if (x->suspended && should_resume(x)) {

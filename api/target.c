@@ -115,7 +115,9 @@ static enum err parse_query(char *query, struct target *target, struct err_info 
 enum err target_parse(char *raw, struct target *target, struct err_info *info)
 {
     static char root[] = "/";
-    *target = (struct target){.path = raw};
+    target->path = raw;
+    target->authority = NULL;
+    target->query_count = 0;
     if (strcmp(raw, "*") == 0)
         return ERR_OK;
     if (strncasecmp(raw, "http://", 7) == 0) {

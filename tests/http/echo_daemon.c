@@ -328,17 +328,11 @@ static const struct route routes[] = {
 
 /* ---- main ---- */
 
-static int run(struct server *server)
+static int run(struct server *server, const sigset_t *set)
 {
     struct err_info info = {0};
     struct api *api;
-    sigset_t set;
     int received;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
     if (api_start_routes(server, routes, sizeof routes / sizeof routes[0], &api, &info)) {
         fprintf(stderr, "%s\n", info.message);
         return 1;
@@ -346,7 +340,7 @@ static int run(struct server *server)
     atomic_store(&server->phase, SERVER_READY);
     printf("http://%s\n", api_address(api));
     fflush(stdout);
-    sigwait(&set, &received);
+    sigwait(set, &received);
     atomic_store(&server->phase, SERVER_DRAINING);
     api_drain(api, (double)server->settings.drain_seconds);
     api_stop(api);
@@ -358,6 +352,12 @@ int main(int count, char **arguments)
     struct server server = {.started_at = clock_monotonic()};
     struct err_info info = {0};
     char name[64];
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* before the first thread */
+    signal(SIGPIPE, SIG_IGN);
     settings_init(&server.settings);
     for (int i = 1; i < count; i++) {
         const char *value = strchr(arguments[i], '=');
@@ -379,7 +379,7 @@ int main(int count, char **arguments)
     if (!server.metrics ||
         pool_new(threads, (size_t)server.settings.inference_queue, &server.pool))
         return 1;
-    int status = run(&server);
+    int status = run(&server, &set);
     pool_free(server.pool);
     metrics_free(server.metrics);
     return status;
