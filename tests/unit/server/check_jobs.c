@@ -16,9 +16,10 @@
 #include "base/log.h"
 #include "server/jobs.h"
 #include "server/metrics.h"
+#include "tests/unit/server/temporary.h"
 #include "tests/unit/server/toy.h"
 
-static char folder[64], store_path[96];
+static struct temporary temporary;
 static struct store *store;
 static struct jobs *jobs;
 static struct metrics *metrics;
@@ -29,7 +30,7 @@ static void start_jobs(unsigned attempts, size_t at_once)
 {
     const struct jobs_setup setup = {.store = store,
                                      .metrics = metrics,
-                                     .scratch = folder,
+                                     .scratch = temporary.folder,
                                      .queue_max = 10,
                                      .at_once = at_once,
                                      .attempts = attempts,
@@ -38,56 +39,25 @@ static void start_jobs(unsigned attempts, size_t at_once)
     ck_assert_int_eq(jobs_new(&setup, &jobs, NULL), ERR_OK);
 }
 
-static void put_corpus(const char *name, const char *text)
-{
-    struct store_upload *upload;
-    struct corpus_row row;
-    bool replaced;
-    ck_assert_int_eq(store_upload_begin(store, &upload), ERR_OK);
-    ck_assert_int_eq(store_upload_write(upload, text, strlen(text)), ERR_OK);
-    ck_assert_int_eq(
-        store_corpus_commit(upload, name, CORPUS_TEXT, 1, &row, &replaced, NULL), ERR_OK);
-}
-
 static void setup(void)
 {
-    log_set_level(LOG_SILENT);
-    snprintf(folder, sizeof folder, "/tmp/firth-jobs-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(store_path, sizeof store_path, "%s/firth.db", folder);
-    struct store_settings settings = {.path = store_path, .create = true};
-    ck_assert_int_eq(store_open(&settings, &store, NULL), ERR_OK);
+    temporary_open(&temporary);
+    store = temporary.store;
     metrics = metrics_new();
-    put_corpus("book", "one two\nthree\n");
-    put_corpus("held-out", "four\n");
+    temporary_put_corpus(&temporary, "book", "one two\nthree\n");
+    temporary_put_corpus(&temporary, "held-out", "four\n");
 }
 
 static void teardown(void)
 {
-    char command[128];
     jobs_stop(jobs, 10);
-    store_close(store);
+    temporary_close(&temporary);
     metrics_free(metrics);
-    snprintf(command, sizeof command, "%s", folder);
-    char *arguments[] = {"rm", "-rf", command, NULL};
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(execvp("rm", arguments) ? 127 : 0);
-}
-
-static struct train_spec spec_of(const char *model)
-{
-    struct train_spec spec;
-    const struct kind *kind = kind_find("ngram");
-    train_spec_init(&spec, kind ? kind : kinds[0]);
-    snprintf(spec.model, sizeof spec.model, "%s", model);
-    snprintf(spec.corpus, sizeof spec.corpus, "book");
-    return spec;
 }
 
 static void submit(const char *model, char *id)
 {
-    struct train_spec spec = spec_of(model);
+    struct train_spec spec = temporary_spec(model, "book");
     struct job_row row = {0};
     struct err_info info = {0};
     bool existed;
@@ -233,7 +203,7 @@ END_TEST
 
 START_TEST(the_trainer_gets_what_the_spec_names)
 {
-    struct train_spec spec = spec_of("echo-valid");
+    struct train_spec spec = temporary_spec("echo-valid", "book");
     struct job_row row = {0};
     char id[STORE_ID_SIZE];
     bool existed;
@@ -414,7 +384,7 @@ END_TEST
 START_TEST(a_drain_queues_running_jobs_for_the_next_start)
 {
     char id[STORE_ID_SIZE], later[STORE_ID_SIZE];
-    struct train_spec spec = spec_of("late");
+    struct train_spec spec = temporary_spec("late", "book");
     struct job_row row = {0};
     bool existed;
     start_jobs(1, 1);
@@ -493,7 +463,7 @@ END_TEST
 
 START_TEST(what_is_named_must_exist)
 {
-    struct train_spec spec = spec_of("new");
+    struct train_spec spec = temporary_spec("new", "book");
     struct train_estimate estimate;
     struct job_row row = {0};
     struct err_info info = {0};
@@ -504,14 +474,14 @@ START_TEST(what_is_named_must_exist)
                      ERR_CORPUS_NOT_FOUND);
     ck_assert_str_eq(info.pointer, "/valid");
     job_row_fini(&row);
-    spec = spec_of("new");
+    spec = temporary_spec("new", "book");
     info = (struct err_info){0};
     snprintf(spec.resume_from, sizeof spec.resume_from, "job-none");
     ck_assert_int_eq(jobs_submit(jobs, &spec, NULL, NULL, NULL, &row, &existed, &info),
                      ERR_NOT_FOUND);
     ck_assert_str_eq(info.pointer, "/resume_from");
     job_row_fini(&row);
-    spec = spec_of("new");
+    spec = temporary_spec("new", "book");
     snprintf(spec.corpus, sizeof spec.corpus, "nowhere");
     ck_assert_int_eq(jobs_estimate(jobs, &spec, &estimate, NULL), ERR_CORPUS_NOT_FOUND);
 }
@@ -519,7 +489,7 @@ END_TEST
 
 START_TEST(a_key_gives_the_same_job_again)
 {
-    struct train_spec spec = spec_of("echo");
+    struct train_spec spec = temporary_spec("echo", "book");
     struct job_row first = {0}, again = {0};
     bool existed;
     start_jobs(1, 1);
