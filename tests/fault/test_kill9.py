@@ -4,7 +4,7 @@
 and holds the store against what clients were told.
 
 The clients write down what was acknowledged: a corpus with its SHA-256, a deletion, a job's
-id. A request whose answer never came may have happened or not, but nothing in between. After
+id. A request whose answer never came has happened or has not, but nothing in between. After
 every kill: what was acknowledged is there, what was deleted is not, and nothing else is; at
 the end every text is read back whole, every job ends well, and every model answers.
 
@@ -28,6 +28,7 @@ import time
 FIRTHD = os.environ.get("FIRTHD") or os.path.abspath("firthd")
 CLIENTS = 4
 ANSWER_WAIT = 30
+QUEUED_MOST = 4
 OPTIONS = ["--listen", "127.0.0.1:0", "--jobs-at-once", "2", "--job-attempts", "100",
            "--job-queue", "1000", "--log-level", "warning"]
 
@@ -140,20 +141,23 @@ class Client(threading.Thread):
         self.lock = threading.Lock()
         self.corpora = {}
         self.jobs = {}      # id -> model
+        self.models = {}    # model -> "deleted", or "unsure" when no answer said so
         self.pending = {}   # idempotency key -> request whose answer is missing
         self.mismatches = []
         self.refused = 0
         self.made = 0
 
     def run(self):
-        actions = [self.upload] * 4 + [self.train] * 3 + [self.delete] * 2
+        actions = ([self.upload] * 4 + [self.train] * 3 + [self.delete] * 2 +
+                   [self.delete_model] * 2)
         while not self.stopping:
             try:
                 with self.lock:
                     self.settle_pending()
                     self.source.choice(actions)()
             except Gone:
-                time.sleep(0.02)
+                pass
+            time.sleep(self.source.uniform(0, 0.04))
 
     def known(self):
         return [name for name, kinds in self.corpora.items()
@@ -189,7 +193,8 @@ class Client(threading.Thread):
             self.corpora[name] = before
 
     def train(self):
-        if not self.known():
+        _, waiting = self.server.ask_json("GET", f"/jobs?state=queued&limit={QUEUED_MOST}")
+        if not self.known() or len(waiting["data"]) == QUEUED_MOST:
             return
         self.made += 1
         model = f"m{self.number}-{self.made}"
@@ -197,6 +202,19 @@ class Client(threading.Thread):
                    "corpus": self.source.choice(self.known()),
                    "params": {"order": self.source.choice([2, 3, 4])}}
         self.submit(f"key-{model}", request)
+
+    def delete_model(self):
+        there = [model for model in self.jobs.values() if model not in self.models]
+        if len(there) < 3:
+            return
+        model = self.source.choice(there)
+        status, _ = self.server.ask("GET", f"/models/{model}")
+        if status != 200:
+            return
+        self.models[model] = "unsure"
+        status, _ = self.server.ask("DELETE", f"/models/{model}")
+        if status == 204:
+            self.models[model] = "deleted"
 
     def submit(self, key, request):
         self.pending[key] = request
@@ -253,19 +271,25 @@ class Oracle:
                     self.complain("whole", f"text of {name}: {status}, {len(text)} bytes")
 
     def check_jobs(self):
+        earlier = {row["name"] for row in self.list_all("/models")}
         there = {row["id"]: row for row in self.list_all("/jobs")}
-        models = {row["name"] for row in self.list_all("/models")}
+        models = {row["name"] for row in self.list_all("/models")}  # jobs go on meanwhile
         for client in self.clients:
             for job in client.jobs:
                 if job not in there:
                     self.complain("acknowledged", f"job {job} is gone")
+        fates = {model: fate for client in self.clients
+                 for model, fate in client.models.items()}
         for row in there.values():
-            if row["state"] == "succeeded" and row["model"] not in models:
+            missing = row["state"] == "succeeded" and row["model"] not in models
+            if missing and row["model"] not in fates:
                 self.complain("acknowledged", f"{row['id']} succeeded without a model")
+            if not missing and fates.get(row["model"]) == "deleted":
+                self.complain("acknowledged", f"{row['model']} was deleted and is there")
             if row["state"] not in ("queued", "running", "succeeded"):
                 self.complain("ends well", f"{row['id']} {row['state']}: {row['error']}")
         done = {row["model"] for row in there.values() if row["state"] == "succeeded"}
-        for name in models - done:
+        for name in earlier - done:
             self.complain("nothing else", f"model {name} without a finished job")
         if len({row["model"] for row in there.values()}) != len(there):
             self.complain("nothing else", "two jobs for one request")
@@ -289,17 +313,16 @@ class Oracle:
         while time.monotonic() < deadline:
             rows = self.list_all("/jobs")
             if all(row["state"] not in ("queued", "running") for row in rows):
-                return rows
+                return
             time.sleep(0.3)
         self.complain("ends well", "jobs do not end")
-        return []
 
-    def check_answers(self, rows):
-        for row in rows:
+    def check_answers(self):
+        for row in self.list_all("/models"):
             status, answer = self.daemon.ask("POST", "/next",
-                                             {"model": row["model"], "context": "w0 w1"})
+                                             {"model": row["name"], "context": "w0 w1"})
             if status != 200:
-                self.complain("answers", f"{row['model']}: {status} {answer[:200]}")
+                self.complain("answers", f"{row['name']}: {status} {answer[:200]}")
 
 
 class Harness:
@@ -366,9 +389,9 @@ class Harness:
             client.join(timeout=60)
         for client in self.clients:
             client.settle_pending()
-        rows = self.oracle.wait_for_jobs()
+        self.oracle.wait_for_jobs()
         self.oracle.check(read_all=True)
-        self.oracle.check_answers(rows)
+        self.oracle.check_answers()
 
     def finish(self):
         status = self.daemon.stop()
