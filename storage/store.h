@@ -32,7 +32,7 @@ struct store_settings {
 
 /* Opens, locks (a second opener gets ERR_LOCKED), migrates, checks and sweeps what was
  * left half-done. ERR_WRONG_STORE with one clear sentence for a file that is not ours,
- * too new, or of zero length. Read-only: none of that, only looking, copying and checking;
+ * too new, or of zero length. Read-only: none of that, only looking, copying, checking;
  * an object deleted by the daemon may go away while it is read (ERR_INTEGRITY). */
 MUST_CHECK enum err store_open(const struct store_settings *settings,
                                struct store **out, struct err_info *info);
@@ -216,9 +216,9 @@ MUST_CHECK enum err store_checkpoint_latest(struct store *store, const char *job
 
 /* Finishing a job with its model in one transaction: the model appears in the same moment
  * as the job succeeds. Arguments as store_model_commit and store_job_update. */
-MUST_CHECK enum err store_job_succeed(struct store_upload *upload, struct model_row *model,
-                                      bool replace, const struct job_row *job,
-                                      struct err_info *info);
+MUST_CHECK enum err store_job_succeed(struct store_upload *upload,
+                                      struct model_row *model, bool replace,
+                                      const struct job_row *job, struct err_info *info);
 
 /* ---- curves and events ---- */
 

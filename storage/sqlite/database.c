@@ -198,6 +198,7 @@ enum err database_open(struct database *connection, const char *path,
         return failure;
     }
     set_limits(connection->handle, role);
+    database_empty_log_at_close(connection, role == ROLE_MAKER);
     enum err failure = database_run(connection, role_pragmas(role));
     if (failure) {
         err_set(info, failure, "The store %s cannot be read: %s.", path,
@@ -205,6 +206,11 @@ enum err database_open(struct database *connection, const char *path,
         database_close(connection);
     }
     return failure;
+}
+
+void database_empty_log_at_close(struct database *connection, bool empty)
+{
+    sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !empty, NULL);
 }
 
 void database_close(struct database *connection)

@@ -32,9 +32,11 @@ struct database {
  * for long work on one snapshot (backup, check). MAKER: makes the file. */
 enum database_role { ROLE_WRITER, ROLE_READER, ROLE_TOOL, ROLE_MAKER };
 
+/* A WRITER leaves the log alone when it is closed, unless database_empty_log_at_close. */
 MUST_CHECK enum err database_open(struct database *connection, const char *path,
                                   enum database_role role, struct err_info *info);
 void database_close(struct database *connection);
+void database_empty_log_at_close(struct database *connection, bool empty);
 
 /* The statement for `sql` (a string literal), kept for the next time; NULL on failure. */
 sqlite3_stmt *database_statement(struct database *connection, const char *sql);

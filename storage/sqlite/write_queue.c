@@ -39,9 +39,6 @@ static int log_hook(void *context, sqlite3 *handle, const char *name, int pages)
 static void fail_for_good(struct write_queue *queue)
 {
     atomic_store(&queue->failed, true);
-    /* Closing must not checkpoint either. */
-    sqlite3_db_config(queue->connection.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
-                      NULL);
 }
 
 /* Moves the log into the file as far as readers let it; never waits for them. */
@@ -319,6 +316,8 @@ void write_queue_stop(struct write_queue *queue)
         pthread_join(queue->thread, NULL);
         if (!atomic_load(&queue->failed))
             checkpoint(queue, SQLITE_CHECKPOINT_TRUNCATE);
+        if (!atomic_load(&queue->failed))
+            database_empty_log_at_close(&queue->connection, true);
     }
     database_close(&queue->connection);
     condition_fini(&queue->settled);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/random.h"
 #include "storage/sqlite/migrate.h"
 
 static struct scratch scratch;
@@ -264,6 +265,69 @@ START_TEST(the_file_is_private_and_hardened)
 }
 END_TEST
 
+/* S7: whatever byte is flipped, nothing wrong is read for right. */
+START_TEST(s7_no_flipped_byte_is_believed)
+{
+    enum { SIZE = 300000, FLIPS = 300 };
+    struct corpus_row put, got;
+    struct store_settings settings = {.path = scratch.path, .read_only = true};
+    unsigned char *wanted = malloc(SIZE), *bytes = malloc(SIZE + 1);
+    struct random random;
+    size_t errors = 0;
+    random_seed(&random, 7, 0);
+    for (size_t i = 0; i < SIZE; i++)
+        wanted[i] = (unsigned char)random_next(&random);
+    scratch_corpus(scratch.store, "a", wanted, SIZE, &put);
+    scratch_sql(&scratch, "PRAGMA journal_mode=DELETE");
+    int fd = open(scratch.path, O_RDWR);
+    off_t size = lseek(fd, 0, SEEK_END);
+    for (int i = 0; i < FLIPS; i++) {
+        struct store *store;
+        struct store_object *object;
+        unsigned char old, flipped;
+        size_t count = 0;
+        off_t place = (off_t)random_below(&random, (uint64_t)size);
+        ck_assert_int_eq(pread(fd, &old, 1, place), 1);
+        flipped = (unsigned char)(old ^ 1u << random_below(&random, 8));
+        ck_assert_int_eq(pwrite(fd, &flipped, 1, place), 1);
+        enum err code = store_open(&settings, &store, NULL);
+        if (!code) {
+            code = store_corpus_get(store, "a", &got);
+            if (!code)
+                code = store_object_open(store, put.object, &object);
+            if (!code) {
+                code = store_object_read(object, 0, bytes, SIZE + 1, &count);
+                store_object_close(object);
+            }
+            if (!code)
+                ck_assert(count == SIZE && memcmp(bytes, wanted, SIZE) == 0);
+            store_close(store);
+        }
+        errors += code != ERR_OK;
+        ck_assert_int_eq(pwrite(fd, &old, 1, place), 1);
+    }
+    close(fd);
+    ck_assert_uint_gt(errors, FLIPS / 4); /* most of the file is the object */
+    free(wanted);
+    free(bytes);
+}
+END_TEST
+
+START_TEST(s7_a_damaged_structure_is_refused)
+{
+    struct err_info info = {0};
+    struct store *store;
+    unsigned char junk[300];
+    scratch_sql(&scratch, "PRAGMA journal_mode=DELETE");
+    memset(junk, 0x5a, sizeof junk);
+    int fd = open(scratch.path, O_RDWR);
+    ck_assert_int_eq(pwrite(fd, junk, sizeof junk, 3 * 4096), sizeof junk);
+    close(fd);
+    ck_assert_int_eq(store_open(&scratch.settings, &store, &info), ERR_INTEGRITY);
+    ck_assert_msg(strstr(info.message, "restore a backup") != NULL, "%s", info.message);
+}
+END_TEST
+
 static const char *const two_steps[] = {"", "CREATE TABLE later (x) STRICT", NULL};
 static const char *const good_steps[] = {"",
                                          "CREATE TABLE later (x ANY) STRICT;"
@@ -321,5 +385,7 @@ UNIT_SUITE(store_file)
     tcase_add_test(unit, the_log_of_a_removed_store_is_not_taken_for_the_new_ones);
     tcase_add_test(unit, a_store_cut_off_while_being_made_is_made_again);
     tcase_add_test(unit, the_file_is_private_and_hardened);
+    tcase_add_test(unit, s7_no_flipped_byte_is_believed);
+    tcase_add_test(unit, s7_a_damaged_structure_is_refused);
     tcase_add_test(unit, a_migration_copies_first_and_happens_wholly_or_not);
 }
