@@ -64,6 +64,7 @@ enum err evaluate_perplexity(const struct lm *lm, const struct tokenizer *tokeni
                         .threads = threads,
                         .progress = progress,
                         .phase = "evaluating",
+                        .slow = !lm->cheap,
                         .visit = visit,
                         .context = &evaluating};
     memset(evaluation, 0, sizeof *evaluation);

@@ -157,6 +157,14 @@ static enum err find_weights(struct learning *learning, double *weights,
     return ERR_OK;
 }
 
+static bool any_slow(const struct parts *parts)
+{
+    bool slow = false;
+    for (size_t i = 0; i < parts->count; i++)
+        slow = slow || !parts->lms[i]->cheap;
+    return slow;
+}
+
 static enum err learn_weights(const struct parts *parts, const struct train_spec *spec,
                               const struct train_input *input,
                               const struct progress *progress, double *weights,
@@ -173,6 +181,7 @@ static enum err learn_weights(const struct parts *parts, const struct train_spec
                         .threads = train_threads(spec),
                         .progress = progress,
                         .phase = "scoring",
+                        .slow = any_slow(parts),
                         .visit = score_batch_with_parts,
                         .context = learning};
     enum err code = scan_run(&scan);

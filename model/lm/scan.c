@@ -4,7 +4,8 @@
  * The text is cut at segment boundaries into one piece a thread. Each thread encodes its
  * piece block by block; a block's whole segments become a batch and an unfinished tail is
  * moved to the front of the next block, which grows when one segment is larger than it.
- * Only the caller's own thread reports progress: hooks need not be safe for several. */
+ * Only the caller's own thread reports progress: hooks need not be safe for several. A
+ * slow model gets small blocks, because somebody waits for a sign of life. */
 #include "model/lm/scan.h"
 
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #include "model/text/vocab.h"
 
 #define BLOCK_TOKENS 32768u
+#define SLOW_BLOCK_TOKENS 1024u
 
 struct shared {
     const struct scan *scan;
@@ -34,14 +36,14 @@ struct worker {
     uint64_t tokens;
 };
 
-static enum err make_room(struct worker *worker)
+static enum err make_room(struct worker *worker, bool slow)
 {
+    size_t first = slow ? SLOW_BLOCK_TOKENS : BLOCK_TOKENS;
     size_t capacity = worker->capacity;
     if (worker->count < capacity)
         return ERR_OK;
-    enum err code =
-        memory_grow(&worker->ids, &capacity, capacity ? capacity + 1 : BLOCK_TOKENS,
-                    sizeof *worker->ids);
+    enum err code = memory_grow(&worker->ids, &capacity, capacity ? capacity + 1 : first,
+                                sizeof *worker->ids);
     if (code)
         return code;
     free(worker->logprobs);
@@ -111,7 +113,7 @@ static enum err scan_piece(struct shared *shared, struct worker *worker, unsigne
     enum err code = encoder_new(shared->scan->tokenizer, shared->scan->vocab,
                                 shared->pieces[thread], &worker->encoder);
     while (!code && got > 0) {
-        code = make_room(worker);
+        code = make_room(worker, shared->scan->slow);
         if (!code)
             code = encoder_next(worker->encoder, worker->ids + worker->count,
                                 worker->capacity - worker->count, &got);

@@ -3,6 +3,7 @@
 #ifndef FIRTH_MODEL_LM_SCAN_H
 #define FIRTH_MODEL_LM_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct scan {
     unsigned threads;                /* at least 1 */
     const struct progress *progress; /* reported to from the caller's thread only */
     const char *phase;
+    bool slow; /* visiting a token takes longer than microseconds: small batches */
     /* Called on the threads, in the corpus' order within each. */
     enum err (*visit)(void *context, const struct scan_batch *batch);
     void *context;

@@ -24,13 +24,15 @@ struct streaming {
     size_t lines_capacity;
     char *block; /* [capacity] */
     size_t size, capacity;
+    size_t searched;           /* bytes of the block known to hold no line end */
     uint64_t position, number; /* of the block's start; lines before it */
     bool ended;
     struct score_sums *total;
     struct err_info *info;
 };
 
-/* Fills the block; makes it larger when it holds no whole line. */
+/* Reads what there is, up to a block: lines that come slowly are scored as they come.
+ * Makes the block larger when it is full and holds no whole line. */
 static enum err read_block(struct streaming *streaming)
 {
     size_t got;
@@ -45,10 +47,10 @@ static enum err read_block(struct streaming *streaming)
             return code;
     }
     size_t room = streaming->capacity - streaming->size;
-    enum err code =
-        reader_fill(streaming->from, streaming->block + streaming->size, room, &got);
-    streaming->size += got;
-    streaming->ended = got < room;
+    enum err code = streaming->from->read(streaming->from->context,
+                                          streaming->block + streaming->size, room, &got);
+    streaming->size += code ? 0 : got;
+    streaming->ended = !code && got == 0;
     return code;
 }
 
@@ -74,12 +76,15 @@ static enum err refuse_unknown(struct streaming *streaming)
 }
 
 /* Where the block's last whole line ends; at the end of the text that is its end. */
-static size_t whole_lines(const struct streaming *streaming)
+static size_t whole_lines(struct streaming *streaming)
 {
     if (streaming->ended)
         return streaming->size;
-    const char *last = memrchr(streaming->block, '\n', streaming->size);
-    return last ? (size_t)(last - streaming->block) + 1 : 0;
+    const char *last = memrchr(streaming->block + streaming->searched, '\n',
+                               streaming->size - streaming->searched);
+    size_t whole = last ? (size_t)(last - streaming->block) + 1 : 0;
+    streaming->searched = streaming->size - whole; /* when `whole` bytes are gone */
+    return whole;
 }
 
 /* Lists the lines of the first `size` bytes of the block. */
@@ -161,6 +166,8 @@ static void add_totals(struct streaming *streaming)
 static enum err score_block(struct streaming *streaming)
 {
     size_t used = whole_lines(streaming);
+    if (used == 0)
+        return ERR_OK;
     score_batch_clear(&streaming->batch);
     enum err code = check_utf8(streaming, used);
     if (!code)

@@ -176,6 +176,38 @@ START_TEST(a_line_longer_than_a_block)
 }
 END_TEST
 
+/* A pipe that brings a line now and then: each is answered before the next is waited for.
+ */
+struct pipe {
+    struct collected *collected;
+    int lines;
+};
+static enum err bring_line(void *context, void *bytes, size_t size, size_t *got)
+{
+    struct pipe *pipe = context;
+    ck_assert_uint_eq(pipe->collected->count, (uint64_t)pipe->lines);
+    ck_assert_uint_ge(size, 2);
+    memcpy(bytes, "a\n", 2);
+    *got = pipe->lines++ < 5 ? 2 : 0;
+    return ERR_OK;
+}
+
+START_TEST(slow_lines_are_answered_as_they_come)
+{
+    struct toy *toy = abc();
+    struct collected collected = {.toy = toy};
+    struct pipe pipe = {&collected, 0};
+    struct reader reader = {&pipe, bring_line};
+    struct score_options options = {.bos = true, .eos = true};
+    struct score_sums total;
+    ck_assert_int_eq(
+        score_stream(&toy->target, &options, &reader, collect, &collected, &total, NULL),
+        ERR_OK);
+    ck_assert_uint_eq(collected.count, 5);
+    toy_free(toy);
+}
+END_TEST
+
 START_TEST(a_bad_byte_is_placed)
 {
     struct toy *toy = abc();
@@ -230,6 +262,7 @@ UNIT_SUITE(score_stream)
     tcase_add_test(unit, many_blocks_and_totals);
     tcase_add_test(unit, blocks_agree_with_lines);
     tcase_add_test(unit, a_line_longer_than_a_block);
+    tcase_add_test(unit, slow_lines_are_answered_as_they_come);
     tcase_add_test(unit, a_bad_byte_is_placed);
     tcase_add_test(unit, unknown_words_are_refused_with_their_line);
     tcase_add_test(unit, the_callback_can_end_it);
