@@ -154,7 +154,7 @@ enum err completion_read_prompts(struct exchange *x, struct completion_request *
         return err_finish(info, ERR_NO_MEMORY);
     for (size_t i = 0; i < request->prompt_count && !code; i++) {
         json_t *item = list ? json_array_get(prompt, i) : prompt;
-        if (!item || json_is_null(item))
+        if (!item || (json_is_null(item) && !list))
             code = copy_prompt(request, i, span_of("", 0));
         else if (json_is_string(item))
             code = copy_prompt(

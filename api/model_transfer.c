@@ -132,7 +132,7 @@ static enum err arpa_in(struct store *store, const struct model_transfer *transf
         spec->tokenizer = transfer->tokenizer;
         spec->valid_fraction = 0;
 #ifdef HAVE_ARPA
-        code = arpa_import(from, spec, transfer->scratch, &to, result, info);
+        code = arpa_import(from, spec, &to, result, info);
 #else
         (void)from, (void)to;
         code = err_set(info, ERR_UNSUPPORTED, "ARPA files are not read yet.");
