@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -31,13 +32,12 @@ static double step(const struct fast *fast, struct fast_state *state, uint32_t t
     token = token < fast->lm.vocab_size ? token : VOCAB_UNK;
     while (state->level > 0) {
         const struct gram *context = &fast->grams[state->level][state->gram];
-        if (context[0].begin < context[1].begin) {
-            if (fast_match(fast, state, context, token, &prob))
-                return fixed >= 0 ? fixed : backoff * (double)prob;
-            backoff *= (double)context->backoff;
-            if (fast->uniform_remainder && fixed < 0)
-                fixed = backoff * fast_uniform(fast, token);
-        }
+        bool open = context[0].begin < context[1].begin;
+        if (open && fast_match(fast, state, context, token, &prob))
+            return fixed >= 0 ? fixed : backoff * (double)prob;
+        backoff *= (double)context->backoff;
+        if (open && fast->uniform_remainder && fixed < 0)
+            fixed = backoff * fast_uniform(fast, token);
         *state = (struct fast_state){state->level - 1, context->suffix};
     }
     if (fast->order > 1)
@@ -68,7 +68,7 @@ static unsigned fast_links(const struct lm *lm, const void *state, struct link *
     unsigned count = 0;
     for (; place.level > 0; place.level--) {
         const struct gram *gram = &fast->grams[place.level][place.gram];
-        if (gram[0].begin < gram[1].begin)
+        if (gram[0].begin < gram[1].begin || gram->backoff != 1)
             links[count++] =
                 (struct link){place.level, place.gram, gram[1].begin - gram[0].begin,
                               (double)gram->backoff};
@@ -139,6 +139,51 @@ static const struct lm_ops fast_ops = {
     .free = fast_free,
 };
 
+/* ---- exports ---- */
+
+bool fast_is(const struct lm *lm)
+{
+    return lm->ops == &fast_ops;
+}
+
+static bool is_last(const struct fast *fast, unsigned level)
+{
+    return level > 1 && level == fast->order;
+}
+
+static uint32_t gram_word(const struct lm *lm, unsigned level, size_t index)
+{
+    const struct fast *fast = (const struct fast *)lm;
+    return is_last(fast, level) ? fast->last[index].word : fast->grams[level][index].word;
+}
+
+static size_t gram_begin(const struct lm *lm, unsigned level, size_t index)
+{
+    return ((const struct fast *)lm)->grams[level][index].begin;
+}
+
+static void gram_values(const struct lm *lm, unsigned level, size_t index,
+                        const uint32_t *words, double *prob, double *backoff)
+{
+    const struct fast *fast = (const struct fast *)lm;
+    (void)words;
+    *prob = (double)(is_last(fast, level) ? fast->last[index].prob
+                                          : fast->grams[level][index].prob);
+    *backoff = is_last(fast, level) ? 1 : (double)fast->grams[level][index].backoff;
+}
+
+void fast_grams(const struct lm *lm, struct grams *grams)
+{
+    const struct fast *fast = (const struct fast *)lm;
+    *grams = (struct grams){.lm = lm,
+                            .order = fast->order,
+                            .uniform_remainder = fast->uniform_remainder,
+                            .word = gram_word,
+                            .begin = gram_begin,
+                            .values = gram_values};
+    memcpy(grams->counts, fast->counts, sizeof grams->counts);
+}
+
 /* ---- loading ---- */
 
 /* The records of level k, after checking that they are as many as the shape says. */
@@ -191,7 +236,8 @@ static bool level_is_sensible(const struct fast *fast, unsigned k)
     for (size_t i = 0; i < fast->counts[k]; i++)
         if (!gram_is_sensible(fast, k, i))
             return false;
-    return fast->grams[k][0].begin == 0;
+    size_t next = k < fast->order ? fast->counts[k + 1] : 0;
+    return fast->grams[k][0].begin == 0 && fast->grams[k][fast->counts[k]].begin == next;
 }
 
 static enum err find_levels(struct fast *fast, const struct artefact *artefact,

@@ -109,11 +109,9 @@ static bool visit(struct walk *walk, struct lane *lane)
     unsigned order = lane->context.level + 1;
     if (begin < end && fast_match(fast, &lane->context, context, token, &prob))
         return end_token(walk, lane, lane->backoff * (double)prob, order);
-    if (begin < end) {
-        lane->backoff *= (double)context->backoff;
-        if (fast->uniform_remainder && lane->fixed < 0)
-            lane->fixed = (float)(lane->backoff * fast_uniform(fast, token));
-    }
+    lane->backoff *= (double)context->backoff;
+    if (begin < end && fast->uniform_remainder && lane->fixed < 0)
+        lane->fixed = (float)(lane->backoff * fast_uniform(fast, token));
     lane->context = (struct fast_state){lane->context.level - 1, context->suffix};
     enter_context(fast, lane);
     return true;

@@ -49,3 +49,8 @@ enum err shape_read(const struct artefact *artefact, struct shape *shape,
                        "The n-gram model's shape holds impossible numbers");
     return ERR_OK;
 }
+
+void grams_of(const struct lm *lm, struct grams *grams)
+{
+    fast_grams(lm, grams);
+}

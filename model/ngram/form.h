@@ -37,4 +37,21 @@ MUST_CHECK enum err fast_write(struct artefact_writer *writer,
 MUST_CHECK enum err fast_load(const struct artefact *artefact, const struct shape *shape,
                               struct lm **out, struct err_info *info);
 
+/* Every n-gram of a loaded model of either form, by level and index, for exports. */
+struct grams {
+    const struct lm *lm;
+    unsigned order;
+    bool uniform_remainder;
+    size_t counts[NGRAM_ORDER_MAX + 1]; /* [level] */
+    /* Its last word; the first of its continuations (index may be the level's count). */
+    uint32_t (*word)(const struct lm *lm, unsigned level, size_t index);
+    size_t (*begin)(const struct lm *lm, unsigned level, size_t index);
+    /* Its probability and back-off weight; words[level] are its words. */
+    void (*values)(const struct lm *lm, unsigned level, size_t index,
+                   const uint32_t *words, double *prob, double *backoff);
+};
+void grams_of(const struct lm *lm, struct grams *grams);
+void fast_grams(const struct lm *lm, struct grams *grams);
+bool fast_is(const struct lm *lm); /* whether it is of the fast form */
+
 #endif

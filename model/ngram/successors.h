@@ -22,7 +22,7 @@ MUST_CHECK enum err words_init(struct words *words, const float *probs, size_t s
                                uint32_t count);
 void words_fini(struct words *words);
 
-/* A context that has continuations. */
+/* A context that has continuations, or (in imported models) a back-off weight. */
 struct link {
     uint32_t level, gram; /* as the form numbers them */
     size_t count;         /* continuations */
