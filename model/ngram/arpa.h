@@ -16,10 +16,10 @@ MUST_CHECK enum err arpa_export(const struct model *model, const struct writer *
 
 /* Reads an ARPA file and writes a model file of kind "ngram" in the fast form. `spec`
  * (NULL: defaults) names the model; its kind must be kind_ngram, its tokenizer says how
- * texts will be cut (ARPA files do not), its order is replaced by the file's. A malformed
+ * texts will be cut (ARPA files do not), its order becomes the file's. A malformed
  * file is ERR_BAD_MODEL_FILE with line and byte offset. `result` gets parameters, sizes
  * and notes. */
-MUST_CHECK enum err arpa_import(const struct reader *from, const struct train_spec *spec,
+MUST_CHECK enum err arpa_import(const struct reader *from, struct train_spec *spec,
                                 const struct writer *artefact,
                                 struct train_result *result, struct err_info *info);
 

@@ -55,7 +55,7 @@ static enum err write_file(const struct train_spec *spec, const struct arpa_file
     return code;
 }
 
-enum err arpa_import(const struct reader *from, const struct train_spec *spec,
+enum err arpa_import(const struct reader *from, struct train_spec *spec,
                      const struct writer *artefact, struct train_result *result,
                      struct err_info *info)
 {
@@ -63,22 +63,21 @@ enum err arpa_import(const struct reader *from, const struct train_spec *spec,
     struct arpa_file file;
     struct levels levels;
     size_t added;
-    if (spec)
-        own = *spec;
-    else
-        train_spec_init(&own, &kind_ngram);
-    if (!spec)
-        own.tokenizer.unit = UNIT_WHITESPACE;
+    if (!spec) {
+        spec = &own;
+        train_spec_init(spec, &kind_ngram);
+        spec->tokenizer.unit = UNIT_WHITESPACE;
+    }
     *result = (struct train_result){0};
     enum err code = arpa_file_read(&file, from, info);
     if (code)
         return err_finish(info, code);
     code = arpa_file_levels(&file, &levels, &added, info);
     if (!code)
-        code = params_set_number(&own.params, "order", levels.order, info);
+        code = params_set_number(&spec->params, "order", levels.order, info);
     if (!code) {
         describe(&levels, added, result);
-        code = write_file(&own, &file, &levels, artefact, result, info);
+        code = write_file(spec, &file, &levels, artefact, result, info);
     }
     levels_fini(&levels);
     arpa_file_fini(&file);

@@ -16,9 +16,8 @@
 #include "model/ngram/merge_levels.h"
 #include "model/text/vocab.h"
 
-#define ADDED                                                                            \
-    (-1.0f) /* stands as the probability of an added n-gram until it is known            \
-             */
+/* Stands as the probability of an added n-gram until it is known. */
+#define ADDED (-1.0f)
 
 struct arpa_builder {
     struct arpa_file *file;
@@ -219,6 +218,12 @@ static enum err complete(struct arpa_builder *builder, unsigned k, size_t *added
     return sort_rows(rows, k);
 }
 
+/* Back-off weights from strangers can be anything. */
+static float at_most_one(float prob)
+{
+    return prob < 1 ? prob : 1;
+}
+
 static void set_added_probabilities(struct levels *levels)
 {
     for (unsigned k = 2; k <= levels->order; k++) {
@@ -227,8 +232,8 @@ static void set_added_probabilities(struct levels *levels)
         for (size_t parent = 0; parent < contexts->count; parent++)
             for (size_t i = contexts->begin[parent]; i < contexts->begin[parent + 1]; i++)
                 if (level->prob[i] == ADDED)
-                    level->prob[i] =
-                        contexts->backoff[parent] * contexts->prob[level->suffix[i]];
+                    level->prob[i] = at_most_one(contexts->backoff[parent] *
+                                                 contexts->prob[level->suffix[i]]);
     }
 }
 
