@@ -17,6 +17,7 @@ const struct kind *const kinds[] = {
     &kind_cbow,
     &kind_glove,
     &kind_svd,
+    &kind_vectors,
     NULL,
 };
 

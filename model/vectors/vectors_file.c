@@ -10,18 +10,18 @@
 enum err vectors_file_write(struct artefact_writer *writer, const float *matrix,
                             uint32_t count, uint32_t dim, const struct subwords *subwords)
 {
-    uint64_t shape[2] = {count, vectors_stride(dim)}, one = 1, three = 3;
-    enum err code = artefact_put(writer, "vectors", ARTEFACT_F32, 2, shape, matrix);
+    uint64_t floats = (uint64_t)count * vectors_stride(dim), one = 1, three = 3;
+    enum err code = artefact_put(writer, "vectors", ARTEFACT_F32, 1, &floats, matrix);
     if (!code)
         code = artefact_put(writer, "vectors.dim", ARTEFACT_U32, 1, &one, &dim);
     if (code || !subwords)
         return code;
     uint32_t sizes[3] = {subwords->minimum, subwords->maximum, subwords->buckets};
     code = artefact_put(writer, "subwords", ARTEFACT_U32, 1, &three, sizes);
-    shape[0] = subwords->buckets;
+    floats = (uint64_t)subwords->buckets * vectors_stride(dim);
     if (!code)
-        code =
-            artefact_put(writer, "subwords.rows", ARTEFACT_F32, 2, shape, subwords->rows);
+        code = artefact_put(writer, "subwords.rows", ARTEFACT_F32, 1, &floats,
+                            subwords->rows);
     return code;
 }
 
@@ -59,12 +59,11 @@ static enum err load_subwords(struct vectors *vectors, const struct artefact *ar
         return ERR_OK;
     enum err code = artefact_need(artefact, "subwords", ARTEFACT_U32, 1, &sizes, info);
     if (!code)
-        code = artefact_need(artefact, "subwords.rows", ARTEFACT_F32, 2, &rows, info);
+        code = artefact_need(artefact, "subwords.rows", ARTEFACT_F32, 1, &rows, info);
     if (code)
         return code;
     const uint32_t *size = (const void *)sizes->content.bytes;
-    if (sizes->shape[0] != 3 || rows->shape[0] != size[2] ||
-        rows->shape[1] != vectors->stride)
+    if (sizes->shape[0] != 3 || rows->shape[0] != (uint64_t)size[2] * vectors->stride)
         return bad_file(info);
     code = subwords_new(size[0], size[1], size[2], &subwords);
     if (code)
@@ -78,7 +77,7 @@ enum err vectors_file_load(struct model *model, const struct artefact *artefact,
                            struct err_info *info)
 {
     const struct artefact_section *matrix, *dims;
-    enum err code = artefact_need(artefact, "vectors", ARTEFACT_F32, 2, &matrix, info);
+    enum err code = artefact_need(artefact, "vectors", ARTEFACT_F32, 1, &matrix, info);
     if (!code)
         code = artefact_need(artefact, "vectors.dim", ARTEFACT_U32, 1, &dims, info);
     if (code)
@@ -86,12 +85,12 @@ enum err vectors_file_load(struct model *model, const struct artefact *artefact,
     uint32_t dim =
         dims->shape[0] == 1 ? *(const uint32_t *)(const void *)dims->content.bytes : 0;
     uint32_t words = vocab_size(model->vocab) - VOCAB_RESERVED;
-    if (dim < 1 || dim > VECTORS_DIM_MAX || matrix->shape[0] != words ||
-        matrix->shape[1] != vectors_stride(dim))
+    if (dim < 1 || dim > VECTORS_DIM_MAX ||
+        matrix->shape[0] != (uint64_t)words * vectors_stride(dim))
         return bad_file(info);
     struct vectors *vectors;
     code = vectors_new(model->vocab, VOCAB_RESERVED, (const void *)matrix->content.bytes,
-                       words, dim, matrix->shape[1], &vectors, info);
+                       words, dim, vectors_stride(dim), &vectors, info);
     if (!code) {
         code = load_subwords(vectors, artefact, info);
         if (code)

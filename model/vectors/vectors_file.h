@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Vectors in the model file. Sections: "vectors" f32 [count][stride] with zeros behind
- * the dimensions; "vectors.dim" u32 [1]; with subwords "subwords" u32 [3] {minimum,
- * maximum, buckets} and "subwords.rows" f32 [buckets][stride]; with an index those of
- * hnsw.h. */
+/* Vectors in the model file. Sections: "vectors" f32 [count · stride], rows with zeros
+ * behind the dimensions; "vectors.dim" u32 [1]; with subwords "subwords" u32 [3]
+ * {minimum, maximum, buckets} and "subwords.rows" f32 [buckets · stride]; with an index
+ * those of hnsw.h. */
 #ifndef FIRTH_MODEL_VECTORS_VECTORS_FILE_H
 #define FIRTH_MODEL_VECTORS_VECTORS_FILE_H
 

@@ -5,6 +5,6 @@
 
 #include "model/kinds.h"
 
-extern const struct kind kind_skipgram, kind_cbow, kind_glove, kind_svd;
+extern const struct kind kind_skipgram, kind_cbow, kind_glove, kind_svd, kind_vectors;
 
 #endif
