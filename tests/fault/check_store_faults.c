@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "storage/sqlite/migrate.h"
 #include "storage/store.h"
 #include "tests/fault/vfs_shim.h"
 
@@ -406,10 +407,21 @@ static void check_after(unsigned answered)
 
 static void clear_folder(void)
 {
-    static const char *const names[] = {
-        "firth.db",     "firth.db-wal",        "firth.db-shm",         "firth.db-journal",
-        "firth.db.new", "firth.db.lock",       "firth.db.new-journal", "copy.db",
-        "copy.db.part", "copy.db.part-journal"};
+    static const char *const names[] = {"firth.db",
+                                        "firth.db-wal",
+                                        "firth.db-shm",
+                                        "firth.db-journal",
+                                        "firth.db.new",
+                                        "firth.db.lock",
+                                        "firth.db.new-journal",
+                                        "copy.db",
+                                        "copy.db.part",
+                                        "firth.db.before-v2",
+                                        "firth.db.before-v2.part",
+                                        "firth.db.before-v2.lock",
+                                        "firth.db.before-v2-wal",
+                                        "firth.db.before-v2-shm",
+                                        "copy.db.part-journal"};
     char name[200];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(name, sizeof name, "%s/%s", folder, names[i]);
@@ -565,6 +577,100 @@ static void sweep_broken(const char *name, enum vfs_shim_fault fault, uint64_t s
     tap(name, runs);
 }
 
+/* ---- migrations ---- */
+
+static const char *const next_steps[] = {"",
+                                         "CREATE TABLE later (x ANY) STRICT;"
+                                         "INSERT INTO later VALUES (1);"
+                                         "UPDATE corpus SET lines = lines",
+                                         NULL};
+
+static void migrate_and_exit(void)
+{
+    struct database database;
+    enum err code = database_open(&database, path, ROLE_WRITER, NULL);
+    if (!code) {
+        code = migrate_run(&database, path, next_steps, NULL);
+        database_close(&database);
+    }
+    _exit(code ? 4 : 0);
+}
+
+static void check_is_store_with_text(const char *of)
+{
+    struct store_settings settings = {.path = of, .create = false};
+    struct store *store;
+    struct err_info info = {0};
+    if (store_open(&settings, &store, &info) != ERR_OK) {
+        FAIL("%s", info.message);
+        return;
+    }
+    if (look_at_corpus(store, "text") != 1)
+        FAIL("%s has lost its corpus", of);
+    store_close(store);
+}
+
+static void check_migrated_or_not(void)
+{
+    struct database database;
+    int64_t version = 0, tables = 0;
+    char copy[120];
+    snprintf(copy, sizeof copy, "%s.before-v2", path);
+    if (database_open(&database, path, ROLE_WRITER, NULL) != ERR_OK ||
+        database_integer(&database, "PRAGMA user_version", &version) != ERR_OK ||
+        database_integer(&database,
+                         "SELECT count(*) FROM sqlite_schema"
+                         " WHERE name = 'later'",
+                         &tables) != ERR_OK)
+        FAIL("the file cannot be read");
+    database_close(&database);
+    if (version - 1 != tables || (version != 1 && version != 2))
+        FAIL("version %lld with %lld new tables", (long long)version, (long long)tables);
+    if (version == 1)
+        check_is_store_with_text(path);
+    if (access(copy, F_OK) == 0)
+        check_is_store_with_text(copy);
+    else if (version == 2)
+        FAIL("migrated without a copy");
+}
+
+static bool migrate_killed_at(uint64_t n, enum vfs_shim_loss loss)
+{
+    struct store_settings settings = {.path = path, .create = true};
+    struct store *store;
+    struct state state = nothing;
+    int status = 0;
+    clear_folder();
+    vfs_shim_arm(VFS_SHIM_NONE, 0, loss);
+    if (store_open(&settings, &store, NULL) != ERR_OK || op_text(store, &state) != ERR_OK)
+        FAIL("no store to migrate");
+    store_close(store);
+    vfs_shim_arm(VFS_SHIM_KILL, n, loss);
+    pid_t child = fork();
+    if (child == 0)
+        migrate_and_exit();
+    waitpid(child, &status, 0);
+    vfs_shim_heal();
+    if (!WIFEXITED(status) ||
+        (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != VFS_SHIM_KILLED))
+        FAIL("the migration ended with %d", status);
+    check_migrated_or_not();
+    return WIFEXITED(status) && WEXITSTATUS(status) == VFS_SHIM_KILLED;
+}
+
+static void sweep_migrations(const char *name, uint64_t stride)
+{
+    unsigned long runs = 0;
+    problem[0] = '\0';
+    for (int loss = VFS_SHIM_KEEP; loss <= VFS_SHIM_MIX; loss++)
+        for (uint64_t n = 1; !problem[0]; n += stride, runs++)
+            if (!migrate_killed_at(n, (enum vfs_shim_loss)loss))
+                break;
+    tap(name, runs);
+}
+
+/* ---- foreign locks ---- */
+
 /* In a child forked before any store is open: takes SQLite's own lock when the first byte
  * comes, and gives it back when the pipe is closed. */
 static void take_and_keep_lock(int from_parent, int to_parent)
@@ -637,13 +743,14 @@ int main(void)
     snprintf(path, sizeof path, "%s/firth.db", folder);
     signal(SIGPIPE, SIG_IGN);
     vfs_shim_register();
-    printf("1..7\n");
+    printf("1..8\n");
     sweep_kills("S1 killed at any step", VFS_SHIM_KEEP, full ? 1 : 61);
     sweep_kills("S2 power cut, unsynced writes lost", VFS_SHIM_LOSE, full ? 1 : 67);
     sweep_kills("S2 power cut, unsynced writes mixed", VFS_SHIM_MIX, full ? 1 : 71);
     sweep_full("S3 no space at any write", full ? 1 : 73);
     sweep_broken("S4 a sync fails", VFS_SHIM_SYNC_EIO, full ? 1 : 79);
     sweep_broken("S4 a write fails", VFS_SHIM_WRITE_EIO, full ? 1 : 83);
+    sweep_migrations("S1 and S2 during a migration", full ? 1 : 9);
     foreign_lock();
     clear_folder();
     rmdir(folder);

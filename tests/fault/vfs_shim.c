@@ -423,7 +423,13 @@ int __wrap_link(const char *from, const char *to)
 
 int __wrap_fsync(int fd)
 {
-    (void)fd;
+    char link_path[64], path[PATH_SIZE];
     plain_step();
+    snprintf(link_path, sizeof link_path, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link_path, path, sizeof path - 1);
+    pthread_mutex_lock(&shim.lock);
+    path[size > 0 ? size : 0] = '\0';
+    forget(path);
+    pthread_mutex_unlock(&shim.lock);
     return 0;
 }
