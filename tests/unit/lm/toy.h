@@ -4,6 +4,7 @@
 #ifndef FIRTH_TESTS_UNIT_LM_TOY_H
 #define FIRTH_TESTS_UNIT_LM_TOY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "model/lm/lm.h"
@@ -16,9 +17,9 @@ struct toy {
     struct target target;
     struct tokenizer *tokenizer;
     struct vocab *vocab;
-    double *table; /* [vocab_size + 1][vocab_size]; the last row is of no context */
-    int scored;    /* calls of score */
-    unsigned most_at_once; /* most states seen by one call of distribution */
+    double *table;     /* [vocab_size + 1][vocab_size]; the last row is of no context */
+    atomic_int scored; /* calls of score */
+    atomic_uint most_at_once; /* most states seen by one call of distribution */
 };
 
 /* New model over the given words (separated by "|") and the reserved three; every row
