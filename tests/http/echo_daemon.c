@@ -6,6 +6,7 @@
  *
  * FIRTH_TEST_KEYS="id secret-digest scopes;…" configures keys. */
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,11 +329,19 @@ static const struct route routes[] = {
 
 /* ---- main ---- */
 
-static int run(struct server *server, const sigset_t *set)
+/* A handler and not sigwait: a sanitizer has threads of its own that block nothing. */
+static sem_t stop_wanted;
+
+static void want_stop(int signal)
+{
+    (void)signal;
+    sem_post(&stop_wanted);
+}
+
+static int run(struct server *server)
 {
     struct err_info info = {0};
     struct api *api;
-    int received;
     if (api_start_routes(server, routes, sizeof routes / sizeof routes[0], &api, &info)) {
         fprintf(stderr, "%s\n", info.message);
         return 1;
@@ -340,7 +349,8 @@ static int run(struct server *server, const sigset_t *set)
     atomic_store(&server->phase, SERVER_READY);
     printf("http://%s\n", api_address(api));
     fflush(stdout);
-    sigwait(set, &received);
+    while (sem_wait(&stop_wanted))
+        continue;
     atomic_store(&server->phase, SERVER_DRAINING);
     api_drain(api, (double)server->settings.drain_seconds);
     api_stop(api);
@@ -352,12 +362,9 @@ int main(int count, char **arguments)
     struct server server = {.started_at = clock_monotonic()};
     struct err_info info = {0};
     char name[64];
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &set, NULL); /* before the first thread */
-    signal(SIGPIPE, SIG_IGN);
+    sem_init(&stop_wanted, 0, 0);
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = want_stop}, NULL);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     settings_init(&server.settings);
     for (int i = 1; i < count; i++) {
         const char *value = strchr(arguments[i], '=');
@@ -379,7 +386,7 @@ int main(int count, char **arguments)
     if (!server.metrics ||
         pool_new(threads, (size_t)server.settings.inference_queue, &server.pool))
         return 1;
-    int status = run(&server, &set);
+    int status = run(&server);
     pool_free(server.pool);
     metrics_free(server.metrics);
     return status;

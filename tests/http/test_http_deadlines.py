@@ -179,11 +179,12 @@ def test_queue_full():
 def test_h17_leaving_an_upload():
     with Daemon() as daemon:
         for ending in ("close", "reset"):
-            before = daemon.seen()["cancelled"]
+            seen = daemon.seen()
+            before, bytes_before = seen["cancelled"], seen["upload_bytes"]
             upload = daemon.connect()
             upload.send(f"PUT /upload/x HTTP/1.1\r\n{HOST}Content-Length: 1000000\r\n\r\n"
                         + "x" * 100000)
-            assert wait_for(lambda: daemon.seen()["upload_bytes"] > 0)
+            assert wait_for(lambda: daemon.seen()["upload_bytes"] > bytes_before)
             if ending == "reset":
                 upload.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                          b"\1\0\0\0\0\0\0\0")

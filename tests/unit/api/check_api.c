@@ -1,8 +1,0 @@
-/* SPDX-License-Identifier: MIT */
-/* Placeholder until the folder's first test file is here. */
-#include "tests/support/unit.h"
-
-UNIT_SUITE(api_none)
-{
-    (void)unit;
-}
