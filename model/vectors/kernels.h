@@ -23,6 +23,10 @@ struct kernels {
     void (*scan)(const float *matrix, size_t stride, size_t count, const float *query,
                  size_t width, float *scores);
 
+    /* scores[i] = matrix row rows[i] · query, i < count. */
+    void (*pick)(const float *matrix, size_t stride, const uint32_t *rows, size_t count,
+                 const float *query, float *scores);
+
     /* scores[i] = scores[i] · scale[i] + offset[i] (as it is when scale is NULL);
      * positions of those ≥ threshold, in order; returns how many. */
     size_t (*above)(float *scores, const float *scale, const float *offset, size_t count,

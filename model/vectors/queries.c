@@ -3,19 +3,56 @@
 #include "model/vectors/queries.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/vectors/hnsw.h"
 #include "model/vectors/kernels.h"
 
 const char *const analogy_method_names[ANALOGY_METHOD_COUNT] = {"3cosadd", "3cosmul"};
 
+static bool is_excluded(const struct search_question *question, uint32_t row)
+{
+    for (size_t i = 0; i < question->exclude_count; i++)
+        if (question->exclude[i] == row)
+            return true;
+    return false;
+}
+
+/* The index knows no exclusions: it is asked for as many more. */
+static enum err ask_index(const struct hnsw *index, const struct vectors *vectors,
+                          const struct search *search, size_t number,
+                          struct neighbour *results, size_t *found)
+{
+    const struct search_question *question = search->questions + number;
+    size_t wanted = search->k + question->exclude_count, got;
+    struct neighbour *all = memory_new_array(wanted, sizeof *all);
+    if (!all)
+        return ERR_NO_MEMORY;
+    enum err code = hnsw_search(
+        index, search->vectors + question->first * vectors->stride, wanted, 0, all, &got);
+    *found = 0;
+    for (size_t i = 0; i < got && !code && *found < search->k; i++)
+        if (!is_excluded(question, all[i].row))
+            results[(*found)++] = all[i];
+    free(all);
+    return code;
+}
+
 enum err queries_nearest(const struct vectors *vectors, const struct search *search,
                          bool exact, struct neighbour *results, size_t *found)
 {
-    (void)exact;
-    return search_exact(vectors, search, results, found);
+    const struct hnsw *index = atomic_load(&vectors->index);
+    bool restricted = search->rows && search->rows < vectors->count;
+    if (exact || !index || restricted || search->metric != METRIC_COSINE ||
+        search->k >= vectors->count / 4)
+        return search_exact(vectors, search, results, found);
+    enum err code = ERR_OK;
+    for (size_t q = 0; q < search->question_count && !code; q++)
+        code = ask_index(index, vectors, search, q, results + q * search->k, found + q);
+    return code;
 }
 
 static double length_of(const float *vector, size_t stride)

@@ -5,11 +5,13 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "model/text/vocab.h"
+#include "model/vectors/hnsw.h"
 #include "model/vectors/kernels.h"
 #include "model/vectors/subwords.h"
 
@@ -118,9 +120,16 @@ void vectors_free(struct vectors *vectors)
     if (!vectors)
         return;
     subwords_free((struct subwords *)vectors->subwords);
+    hnsw_free((struct hnsw *)(uintptr_t)atomic_load(&vectors->index));
     free(vectors->owned_matrix);
     free(vectors->owned_norms);
     free(vectors);
+}
+
+bool vectors_attach_index(struct vectors *vectors, const struct hnsw *index)
+{
+    const struct hnsw *none = NULL;
+    return atomic_compare_exchange_strong(&vectors->index, &none, index);
 }
 
 uint32_t vectors_row_of(const struct vectors *vectors, struct span word)
@@ -165,5 +174,6 @@ size_t vectors_memory(const struct vectors *vectors)
     size_t bytes = sizeof *vectors + vectors->count * sizeof(float);
     if (vectors->owned_matrix)
         bytes += vectors->count * vectors->stride * sizeof(float);
-    return bytes;
+    const struct hnsw *index = atomic_load(&vectors->index);
+    return bytes + (index ? hnsw_memory(index) : 0);
 }

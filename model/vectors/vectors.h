@@ -19,9 +19,9 @@ struct vectors {
     const float *inverse_norm; /* [count] 1/‖row‖, 0 for a zero row */
     uint32_t first_id;         /* rows start here (VOCAB_RESERVED for word vectors) */
     uint32_t count, dim;
-    size_t stride;                   /* floats from row to row, a multiple of 16 */
-    const struct subwords *subwords; /* vectors for unseen words, or NULL; owned */
-    const struct hnsw *index;        /* approximate search, or NULL; owned */
+    size_t stride;                      /* floats from row to row, a multiple of 16 */
+    const struct subwords *subwords;    /* vectors for unseen words, or NULL; owned */
+    _Atomic(const struct hnsw *) index; /* approximate search, or NULL; owned */
     float *owned_matrix, *owned_norms;
 };
 
@@ -42,6 +42,10 @@ MUST_CHECK enum err vectors_new_take(const struct vocab *vocab, uint32_t first_i
                                      float *matrix, uint32_t count, uint32_t dim,
                                      struct vectors **out, struct err_info *info);
 void vectors_free(struct vectors *vectors);
+
+/* Gives the set an index built over it, also while others use the set. False, and the
+ * index stays the caller's, when it has one already. */
+MUST_CHECK bool vectors_attach_index(struct vectors *vectors, const struct hnsw *index);
 
 #define VECTORS_NO_ROW UINT32_MAX
 /* The row of a word, VECTORS_NO_ROW when it has none. */

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "model/text/vocab.h"
+#include "model/vectors/hnsw.h"
 #include "model/vectors/id_corpus.h"
 
 enum err vectors_file_write(struct artefact_writer *writer, const float *matrix,
@@ -92,7 +93,12 @@ enum err vectors_file_load(struct model *model, const struct artefact *artefact,
     code = vectors_new(model->vocab, VOCAB_RESERVED, (const void *)matrix->content.bytes,
                        words, dim, vectors_stride(dim), &vectors, info);
     if (!code) {
+        struct hnsw *index;
         code = load_subwords(vectors, artefact, info);
+        if (!code)
+            code = hnsw_load(vectors, artefact, &index, info);
+        if (!code)
+            vectors->index = index;
         if (code)
             vectors_free(vectors);
     }
