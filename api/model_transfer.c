@@ -10,10 +10,7 @@
 
 #include "base/memory.h"
 #include "base/spill.h"
-#if __has_include("model/ngram/arpa.h")
 #include "model/ngram/arpa.h"
-#define HAVE_ARPA 1
-#endif
 #include "server/outcome.h"
 
 enum { PIECE = 1 << 18 };
@@ -131,12 +128,7 @@ static enum err arpa_in(struct store *store, const struct model_transfer *transf
         (void)snprintf(spec->model, sizeof spec->model, "%s", transfer->name);
         spec->tokenizer = transfer->tokenizer;
         spec->valid_fraction = 0;
-#ifdef HAVE_ARPA
         code = arpa_import(from, spec, &to, result, info);
-#else
-        (void)from, (void)to;
-        code = err_set(info, ERR_UNSUPPORTED, "ARPA files are not read yet.");
-#endif
     }
     if (!code)
         code = outcome_model_row(spec, result, NULL, NULL, row);
@@ -169,11 +161,8 @@ enum err model_transfer_in(struct store *store, const struct model_transfer *tra
 enum err model_transfer_out(const struct model *model, enum model_format format,
                             const struct writer *to, struct err_info *info)
 {
-#ifdef HAVE_ARPA
     if (format == MODEL_FORMAT_ARPA && model->kind->can & CAN_EXPORT_ARPA)
         return arpa_export(model, to, info);
-#endif
-    (void)to;
     return err_set(info, ERR_NOT_ABLE, "A model of the kind %s has no form as %s.",
                    model->kind->name, model_transfer_formats[format]);
 }
