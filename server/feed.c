@@ -127,7 +127,9 @@ enum err feed_open(struct store *store, const struct train_spec *spec, const cha
 {
     const char *names[PARAM_LIST_MAX];
     *feed = (struct feed){.component_count = feed_components(spec, names)};
-    enum err code = feed_corpus(store, spec->corpus, scratch, stop, &feed->corpus, info);
+    enum err code = ERR_OK;
+    if (*spec->corpus)
+        code = feed_corpus(store, spec->corpus, scratch, stop, &feed->corpus, info);
     if (!code && *spec->valid_corpus)
         code = feed_corpus(store, spec->valid_corpus, scratch, stop, &feed->valid, info);
     if (!code)
@@ -151,7 +153,7 @@ void feed_close(struct feed *feed)
 
 enum err feed_map(struct feed *feed, struct train_input *input)
 {
-    enum err code = spill_map(feed->corpus, &input->text);
+    enum err code = feed->corpus ? spill_map(feed->corpus, &input->text) : ERR_OK;
     if (!code && feed->valid)
         code = spill_map(feed->valid, &input->valid);
     if (!code && feed->resume)

@@ -24,9 +24,9 @@ struct feed_stop {
     void *context;
 };
 
-/* Copies everything the spec names. `job` is the id whose own checkpoint comes before
- * the one of spec->resume_from; NULL for none. `scratch` is the folder of the files.
- * ERR_CANCELLED when `stop` (may be NULL) says so. */
+/* Copies everything the spec names; no corpus when it names none. `job` is the id whose
+ * own checkpoint comes before the one of spec->resume_from; NULL for none. `scratch` is
+ * the folder of the files. ERR_CANCELLED when `stop` (may be NULL) says so. */
 MUST_CHECK enum err feed_open(struct store *store, const struct train_spec *spec,
                               const char *job, const char *scratch,
                               const struct feed_stop *stop, struct feed *feed,

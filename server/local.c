@@ -44,6 +44,17 @@ static enum err train_into_store(struct store *store, const struct train_spec *s
     return store_model_commit(upload, row, spec->replace, info);
 }
 
+/* Opens what the spec names, without its corpora where `input` gives the texts. */
+static enum err open_feed(struct store *store, const struct train_spec *spec,
+                          const struct train_input *input, const char *scratch,
+                          struct feed *feed, struct err_info *info)
+{
+    struct train_spec named = *spec;
+    if (input)
+        named.corpus[0] = named.valid_corpus[0] = '\0';
+    return feed_open(store, &named, NULL, scratch, NULL, feed, info);
+}
+
 enum err train_local(struct store *store, const struct train_spec *spec,
                      const struct train_input *input, const char *scratch,
                      const char *metadata, const struct progress *progress,
@@ -54,13 +65,17 @@ enum err train_local(struct store *store, const struct train_spec *spec,
     struct feed feed = {0};
     *row = (struct model_row){0};
     enum err code = name_is_free(store, spec, info);
-    if (!code && !input)
-        code = feed_open(store, spec, NULL, scratch, NULL, &feed, info);
-    if (!code && !input)
-        code = feed_map(&feed, &mapped);
     if (!code)
-        code = train_into_store(store, spec, input ? input : &mapped, metadata, progress,
-                                row, result, info);
+        code = open_feed(store, spec, input, scratch, &feed, info);
+    if (!code)
+        code = feed_map(&feed, &mapped);
+    if (input) {
+        mapped.text = input->text;
+        mapped.valid = input->valid;
+    }
+    if (!code)
+        code = train_into_store(store, spec, &mapped, metadata, progress, row, result,
+                                info);
     feed_close(&feed);
     return code ? err_finish(info, code) : ERR_OK;
 }

@@ -8,8 +8,8 @@
 #include "storage/store.h"
 
 /* Trains what `spec` says and puts the model into the store, in the same moment visible
- * as finished. `input` gives the texts; NULL takes the spec's corpora, components and
- * checkpoint from the store. `metadata` (may be NULL) is a JSON object as text. Fills
+ * as finished. `input` gives the texts; NULL takes the spec's corpora from the store.
+ * The models of a mixture and a checkpoint always come from there. `metadata` (may be NULL) is a JSON object as text. Fills
  * `row` (free it with model_row_fini, also after a failure) and `result`. ERR_EXISTS
  * before any work when the model's name is taken and not spec->replace; ERR_CANCELLED
  * when `progress` says stop. */

@@ -171,6 +171,10 @@ def test_a_stored_corpus_and_a_mixture():
         run("train", "--store", path, "--kind", "mixture", "--model", "mix", "--corpus", "book",
             "--param", "models=m1,m2")
         assert run("score", "--store", path, "--model", "mix", text="the cat\n")[0]
+        run("train", "--store", path, "--kind", "mixture", "--model", "piped",
+            "--param", "models=m1,m2", text=TEXT * 5)
+        assert run("score", "--store", path, "--model", "piped", text="the cat\n")[0] == \
+            run("score", "--store", path, "--model", "mix", text="the cat\n")[0]
         _, said = run("train", "--store", path, *TRAIN, "--model", "x", "--corpus", "none",
                       status=1)
         assert "none" in said, said
