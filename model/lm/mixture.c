@@ -2,8 +2,8 @@
 /* A mixture of language models as a language model.
  *
  * Its state is the states of its parts one after another, each at a multiple of 64 bytes.
- * log Σ w p is computed in double precision around the largest term, so that parts with
- * probability 0 and very small numbers are exact.
+ * log Σ w p is computed around the largest term, so that parts with probability 0 and
+ * very small numbers come out right.
  *
  * Weights are learned by expectation–maximisation (Jelinek and Mercer 1980): the share of
  * part i in token t is w_i p_i(t) / Σ_j w_j p_j(t); the new w_i is the mean of its
@@ -48,15 +48,23 @@ static double log_sum(const double *terms, size_t count)
     return largest + log(sum);
 }
 
-/* Mixes one row a part, rows[part][size], into the row mixed[size]. */
+/* Mixes one row a part, rows[part][size], into the row mixed[size]. Single precision is
+ * enough around the largest term: rows and result are no finer. */
 static void mix_rows(const struct mixture_lm *mixture, const float *rows, size_t size,
                      float *mixed)
 {
-    double terms[MIXTURE_PARTS_MAX];
+    float weights[MIXTURE_PARTS_MAX], terms[MIXTURE_PARTS_MAX];
+    for (size_t part = 0; part < mixture->count; part++)
+        weights[part] = (float)mixture->parts[part].log_weight;
     for (size_t i = 0; i < size; i++) {
-        for (size_t part = 0; part < mixture->count; part++)
-            terms[part] = mixture->parts[part].log_weight + (double)rows[part * size + i];
-        mixed[i] = (float)log_sum(terms, mixture->count);
+        float largest = -INFINITY, sum = 0;
+        for (size_t part = 0; part < mixture->count; part++) {
+            terms[part] = weights[part] + rows[part * size + i];
+            largest = terms[part] > largest ? terms[part] : largest;
+        }
+        for (size_t part = 0; part < mixture->count && largest > -INFINITY; part++)
+            sum += expf(terms[part] - largest);
+        mixed[i] = largest > -INFINITY ? largest + logf(sum) : -INFINITY;
     }
 }
 
