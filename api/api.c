@@ -3,6 +3,7 @@
  * own on the same address (SO_REUSEPORT), so the kernel spreads connections over them. */
 #include "api/api.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -56,16 +57,21 @@ static bool split_address(const char *listen, char *host, size_t size, const cha
     return true;
 }
 
-static int open_socket(const struct sockaddr *address, socklen_t size)
+/* The first socket is bound before it may share its address, so that a port another
+ * daemon has is refused and not shared with it; the others join the first. */
+static int open_socket(const struct sockaddr *address, socklen_t size, bool first)
 {
     int one = 1;
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
+        (first && bind(fd, address, size)) ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) ||
-        bind(fd, address, size) || listen(fd, BACKLOG)) {
+        (!first && bind(fd, address, size)) || listen(fd, BACKLOG)) {
+        int saved = errno;
         close(fd);
+        errno = saved;
         return -1;
     }
     return fd;
@@ -132,7 +138,7 @@ static enum err open_sockets(struct api *api, int *fds, struct err_info *info)
                        "configured: make one with `firthd keys`, or listen on 127.0.0.1",
                        listen);
     while (opened < api->loop_count) {
-        fds[opened] = open_socket((struct sockaddr *)&address, size);
+        fds[opened] = open_socket((struct sockaddr *)&address, size, opened == 0);
         if (fds[opened] < 0)
             break;
         if (opened++ == 0)

@@ -14,6 +14,7 @@
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -40,7 +41,9 @@ static void write_file(const char *path, const char *text)
 void sandbox_prepare(void)
 {
     static const struct rlimit none = {0, 0};
+    static const struct sched_param plain = {0};
     setpriority(PRIO_PROCESS, 0, TRAINER_NICE);
+    sched_setscheduler(0, SCHED_BATCH, &plain);
     write_file("/proc/self/oom_score_adj", "800");
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -241,6 +241,7 @@ def test_a_trainer_is_shut_in():
         assert harness.SANITIZED or status["Seccomp"] == "2", status
         assert proc(trainer, "oom_score_adj").strip() == "800"
         assert proc(trainer, "stat").rsplit(")", 1)[1].split()[16] == "10", "nice"
+        assert os.sched_getscheduler(trainer) == os.SCHED_BATCH
         assert "Max core file size        0" in proc(trainer, "limits")
         names = [os.readlink(f"/proc/{trainer}/fd/{fd}")
                  for fd in os.listdir(f"/proc/{trainer}/fd")]
