@@ -75,7 +75,7 @@ static struct shares share(const struct estimator *estimator, const uint32_t *co
 
 /* Contexts whose remainder goes to unseen words only; sets probabilities, returns the
  * back-off weight. */
-static double set_unseen(const struct estimator *estimator, struct shares shares,
+static double set_unseen(const struct estimator *estimator, struct shares *shares,
                          const uint32_t *counts, size_t begin, size_t end)
 {
     const struct level_rule *rule = &estimator->rules->at[estimator->k];
@@ -86,16 +86,16 @@ static double set_unseen(const struct estimator *estimator, struct shares shares
     for (size_t i = begin; i < end; i++)
         if (level->raw[i] > least) {
             seen += shorter[level->suffix[i]];
-            given += discounted(rule, counts[i]) * shares.factor;
+            given += discounted(rule, counts[i]) * shares->factor;
         }
-    double scale = shares.factor, backoff = shares.left / (1 - seen);
+    double backoff = shares->left / (1 - seen);
     if (1 - seen < NOTHING_LEFT) {
-        scale *= seen / given;
+        shares->factor *= seen / given; /* so that seen and unseen add up to 1 again */
         backoff = 1;
     }
     for (size_t i = begin; i < end; i++)
         if (level->raw[i] > least)
-            level->prob[i] = (float)(discounted(rule, counts[i]) * scale);
+            level->prob[i] = (float)(discounted(rule, counts[i]) * shares->factor);
     return backoff;
 }
 
@@ -149,11 +149,13 @@ static enum err estimate_slice(void *context, unsigned index, unsigned count)
         struct shares shares = share(estimator, counts, level->raw, begin, end);
         if (estimator->rules->remainder == REMAINDER_UNSEEN) {
             contexts->backoff[i] =
-                (float)set_unseen(estimator, shares, counts, begin, end);
+                (float)set_unseen(estimator, &shares, counts, begin, end);
         } else {
             contexts->backoff[i] = (float)shares.left;
             set_interpolated(estimator, shares, counts, begin, end);
         }
+        if (contexts->factor)
+            contexts->factor[i] = (float)shares.factor;
     }
     return ERR_OK;
 }

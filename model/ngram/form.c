@@ -52,5 +52,8 @@ enum err shape_read(const struct artefact *artefact, struct shape *shape,
 
 void grams_of(const struct lm *lm, struct grams *grams)
 {
-    fast_grams(lm, grams);
+    if (fast_is(lm))
+        fast_grams(lm, grams);
+    else
+        compact_grams(lm, grams);
 }

@@ -37,6 +37,11 @@ MUST_CHECK enum err fast_write(struct artefact_writer *writer,
 MUST_CHECK enum err fast_load(const struct artefact *artefact, const struct shape *shape,
                               struct lm **out, struct err_info *info);
 
+/* The same for the compact form. */
+MUST_CHECK enum err compact_load(const struct artefact *artefact,
+                                 const struct shape *shape, struct lm **out,
+                                 struct err_info *info);
+
 /* Every n-gram of a loaded model of either form, by level and index, for exports. */
 struct grams {
     const struct lm *lm;
@@ -52,6 +57,7 @@ struct grams {
 };
 void grams_of(const struct lm *lm, struct grams *grams);
 void fast_grams(const struct lm *lm, struct grams *grams);
+void compact_grams(const struct lm *lm, struct grams *grams);
 bool fast_is(const struct lm *lm); /* whether it is of the fast form */
 
 #endif

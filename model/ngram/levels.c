@@ -26,6 +26,7 @@ void levels_fini(struct levels *levels)
         free(level->distinct);
         free(level->prob);
         free(level->backoff);
+        free(level->factor);
     }
     memset(levels, 0, sizeof *levels);
 }
@@ -80,6 +81,19 @@ enum err levels_count_distinct(struct levels *levels, unsigned threads)
     return parallel_run(threads < most ? threads : most, count_distinct, levels);
 }
 
+static void move_gram(const struct level *level, size_t from, size_t to)
+{
+    uint32_t *const numbers[] = {level->word, level->raw, level->suffix, level->begin,
+                                 level->distinct};
+    float *const shares[] = {level->prob, level->backoff, level->factor};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i])
+            numbers[i][to] = numbers[i][from];
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+        if (shares[i])
+            shares[i][to] = shares[i][from];
+}
+
 /* Drops what is not kept of level k. `before` maps the indexes of level k - 1; `*map`
  * becomes the map of level k (the number kept before an index). */
 static enum err prune_level(struct levels *levels, unsigned k, uint32_t least,
@@ -94,15 +108,9 @@ static enum err prune_level(struct levels *levels, unsigned k, uint32_t least,
         (*map)[i] = (uint32_t)kept;
         if (k > 1 && level->raw[i] <= least)
             continue;
-        level->word[kept] = level->word[i];
-        level->prob[kept] = level->prob[i];
-        if (level->backoff) {
-            level->backoff[kept] = level->backoff[i];
-            level->begin[kept] = level->begin[i];
-        }
         if (k > 1)
-            level->suffix[kept] = before[level->suffix[i]];
-        kept++;
+            level->suffix[i] = before[level->suffix[i]];
+        move_gram(level, i, kept++);
     }
     (*map)[level->count] = (uint32_t)kept;
     if (level->begin)

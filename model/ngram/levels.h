@@ -29,6 +29,7 @@ struct level {
                            starts with <s>; NULL in the last level */
     float *prob;        /* [count] once estimated */
     float *backoff;     /* [count] once estimated; NULL in the last level */
+    float *factor;      /* [count] of a discounted count, where it was asked for */
 };
 
 struct levels {
@@ -50,7 +51,7 @@ void levels_after_bos(const struct levels *levels, unsigned k, size_t *first,
                       size_t *last);
 
 /* Drops the n-grams of level k that occurred at most least[k - 1] times; `least` must not
- * fall. Everything but raw and distinct stays valid. */
+ * fall. */
 MUST_CHECK enum err levels_prune(struct levels *levels, const uint32_t *least);
 
 #endif

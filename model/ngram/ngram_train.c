@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "model/artefact.h"
+#include "model/ngram/compact_write.h"
 #include "model/ngram/count.h"
 #include "model/ngram/form.h"
 #include "model/ngram/levels_lm.h"
@@ -37,6 +38,8 @@ struct training {
     atomic_uint_fast64_t tokens;
     struct levels levels;
     struct rules rules;
+    bool compact;
+    uint32_t values[256]; /* of the compact form's codes */
 };
 
 /* Tells where the job is; ERR_CANCELLED when it is to stop. */
@@ -218,6 +221,8 @@ static enum err smooth(struct training *training)
     enum err code = report(training, 0.6, "estimating");
     if (!code)
         code = choose_rules(training);
+    if (!code && training->compact)
+        code = compact_quantise(&training->rules, &training->levels, training->values);
     if (!code)
         code = estimate(&training->rules, &training->levels, training->threads);
     if (!code && training->rules.least[training->order - 1] > 0)
@@ -243,9 +248,12 @@ static enum err write_model(struct training *training, struct artefact_writer *w
     enum err code =
         model_write_head(writer, training->spec, training->tokenizer, training->vocab);
     if (!code)
-        code = shape_write(writer, &training->levels, FORM_FAST, uniform);
+        code = shape_write(writer, &training->levels,
+                           training->compact ? FORM_COMPACT : FORM_FAST, uniform);
     if (!code)
-        code = fast_write(writer, &training->levels);
+        code = training->compact ? compact_write(writer, &training->levels,
+                                                 &training->rules, training->values)
+                                 : fast_write(writer, &training->levels);
     if (!code)
         code = model_write_result(writer, training->result);
     return code ? code : artefact_finish(writer);
@@ -279,7 +287,8 @@ enum err ngram_train(const struct train_spec *spec, const struct train_input *in
                                 .result = result,
                                 .info = info,
                                 .order = (unsigned)params_number(&spec->params, "order"),
-                                .threads = train_threads(spec)};
+                                .threads = train_threads(spec),
+                                .compact = params_boolean(&spec->params, "compact")};
     uint32_t least[NGRAM_ORDER_MAX];
     enum err code = ngram_read_prune(&spec->params, least, info);
     if (!code)
@@ -305,5 +314,8 @@ enum err ngram_load(struct model *model, const struct artefact *artefact,
 {
     struct shape shape;
     enum err code = shape_read(artefact, &shape, info);
-    return code ? code : fast_load(artefact, &shape, &model->lm, info);
+    if (code)
+        return code;
+    return shape.form == FORM_COMPACT ? compact_load(artefact, &shape, &model->lm, info)
+                                      : fast_load(artefact, &shape, &model->lm, info);
 }

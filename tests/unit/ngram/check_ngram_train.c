@@ -246,26 +246,53 @@ START_TEST(estimate_is_of_the_right_size)
 }
 END_TEST
 
-/* Writes one section of a model again with `bytes` changed at `offset`, checksums and
- * all, so that only the loader's own checks are left to notice. */
+static const char *const section_names[] = {"spec",
+                                            "tokenizer",
+                                            "vocab",
+                                            "ngram.shape",
+                                            "ngram.fast.1",
+                                            "ngram.fast.2",
+                                            "ngram.fast.3",
+                                            "ngram.compact.rules",
+                                            "ngram.compact.values",
+                                            "ngram.compact.probs.1",
+                                            "ngram.compact.begin",
+                                            "ngram.compact.words.2",
+                                            "ngram.compact.codes.2",
+                                            "ngram.compact.ends.2",
+                                            "ngram.compact.words.3",
+                                            "ngram.compact.codes.3",
+                                            "ngram.compact.stored.1",
+                                            "ngram.compact.backoff.1",
+                                            "ngram.compact.stored.2",
+                                            "ngram.compact.backoff.2",
+                                            "ngram.compact.flags",
+                                            "result"};
+enum { SECTIONS = sizeof section_names / sizeof *section_names, FIRST_OWN = 3 };
+
+/* Writes a model again with one number of one section changed, or its end cut off,
+ * checksums and all, so that only the loader's own checks are left to notice. */
 static void forge(struct buffer *file, const struct artefact *artefact,
                   const char *victim, size_t offset, uint32_t value, size_t cut)
 {
-    static const char *const names[] = {"spec",         "tokenizer",    "vocab",
-                                        "ngram.shape",  "ngram.fast.1", "ngram.fast.2",
-                                        "ngram.fast.3", "result"};
     struct artefact_writer *writer;
     buffer_init(file, (size_t)1 << 26);
     struct writer to = writer_to_buffer(file);
     ck_assert_int_eq(artefact_begin(&to, "ngram", &writer), ERR_OK);
-    for (size_t i = 0; i < 8; i++) {
-        const struct artefact_section *section = artefact_find(artefact, names[i]);
+    for (size_t i = 0; i < SECTIONS; i++) {
+        const struct artefact_section *section =
+            artefact_find(artefact, section_names[i]);
+        if (!section)
+            continue;
         char *copy = malloc(section->content.size + 4);
         memcpy(copy, section->content.bytes, section->content.size);
-        bool hit = strcmp(names[i], victim) == 0;
+        bool hit = strcmp(section_names[i], victim) == 0;
         if (hit)
             memcpy(copy + offset, &value, sizeof value);
-        ck_assert_int_eq(artefact_open_section(writer, names[i], section->type), ERR_OK);
+        if (cut > section->content.size)
+            cut = 0;
+        ck_assert_int_eq(artefact_open_section(writer, section_names[i], section->type),
+                         ERR_OK);
         ck_assert_int_eq(
             artefact_append(writer, copy, section->content.size - (hit ? cut : 0)),
             ERR_OK);
@@ -274,6 +301,48 @@ static void forge(struct buffer *file, const struct artefact *artefact,
     }
     ck_assert_int_eq(artefact_finish(writer), ERR_OK);
     artefact_writer_free(writer);
+}
+
+/* Walks both along random words; probabilities agree within a share `tolerance`, top and
+ * score agree with the distribution, which adds up to 1. */
+static void compare_models(const struct lm *a, const struct lm *b, double tolerance)
+{
+    struct random random;
+    uint64_t left[8] __attribute__((aligned(64))), right[8] __attribute__((aligned(64)));
+    void *states[2] = {left, right};
+    const void *constant = right;
+    float *logprobs = calloc(b->vocab_size, sizeof *logprobs), scored[30];
+    uint32_t tokens[30];
+    double alone[30];
+    ck_assert_uint_eq(a->vocab_size, b->vocab_size);
+    random_seed(&random, 8, 8);
+    a->ops->start(a, true, left);
+    b->ops->start(b, true, right);
+    for (int i = 0; i < 30; i++) {
+        double sum = 0;
+        ck_assert_int_eq(b->ops->distribution(b, 1, &constant, &logprobs), ERR_OK);
+        for (uint32_t word = 0; word < b->vocab_size; word++) {
+            double p = exp((double)a->ops->logprob(a, left, word));
+            double q = exp((double)b->ops->logprob(b, right, word));
+            ck_assert_msg(fabs(p - q) <= tolerance * p, "word %u: %.9g, compact %.9g",
+                          word, p, q);
+            ck_assert_double_eq_tol(q, exp((double)logprobs[word]), 2e-6 * q + 1e-15);
+            sum += q;
+        }
+        ck_assert_double_eq_tol(sum, 1, 1e-6);
+        double place = random_uniform(&random);
+        tokens[i] = (uint32_t)(place * place * b->vocab_size);
+        if (tokens[i] == VOCAB_BOS || tokens[i] == VOCAB_EOS)
+            tokens[i] = 3;
+        alone[i] = (double)b->ops->logprob(b, right, tokens[i]);
+        ck_assert_int_eq(a->ops->advance(a, 1, &states[0], &tokens[i]), ERR_OK);
+        ck_assert_int_eq(b->ops->advance(b, 1, &states[1], &tokens[i]), ERR_OK);
+    }
+    struct lm_segment segment = {tokens, 30, true, scored, NULL};
+    ck_assert_int_eq(b->ops->score(b, &segment, 1), ERR_OK);
+    for (int i = 0; i < 30; i++)
+        ck_assert(fabs(alone[i] - (double)scored[i]) < 1e-5 || isinf(alone[i]));
+    free(logprobs);
 }
 
 static void use(const struct model *model)
@@ -287,14 +356,12 @@ static void use(const struct model *model)
     ck_assert_int_eq(model->lm->ops->top(model->lm, state, 5, true, &top), ERR_OK);
 }
 
-/* A forged number is refused, or harmless: never a crash. */
-START_TEST(forged_sections)
+/* Tries many forgeries of a model; returns the share that was refused. */
+static double forge_all(const char *const *params)
 {
-    static const char *const names[] = {"ngram.shape", "ngram.fast.1", "ngram.fast.2",
-                                        "ngram.fast.3"};
     static const uint32_t values[] = {UINT32_MAX, 0, 1 << 20, 0x7fc00000, 0xbf800000};
     char *text = random_text(5, 60);
-    struct train_spec spec = spec_with(NULL);
+    struct train_spec spec = spec_with(params);
     struct train_result result;
     struct buffer file;
     struct artefact *artefact;
@@ -305,13 +372,15 @@ START_TEST(forged_sections)
     void *bytes = memory_new_aligned(file.size, 1);
     memcpy(bytes, file.bytes, file.size);
     ck_assert_int_eq(artefact_parse(span_of(bytes, file.size), &artefact, NULL), ERR_OK);
-    for (size_t n = 0; n < 4; n++)
-        for (unsigned i = 0; i < 120; i++) {
-            size_t words = artefact_find(artefact, names[n])->content.size / 4;
+    for (size_t n = FIRST_OWN; n + 1 < SECTIONS; n++) {
+        const struct artefact_section *section =
+            artefact_find(artefact, section_names[n]);
+        size_t words = section ? section->content.size / 4 : 0;
+        for (unsigned i = 0; i < 100 && words > 0; i++) {
             struct buffer forged;
             struct model *model;
             struct err_info info = {0};
-            forge(&forged, artefact, names[n], random_below(&random, words) * 4,
+            forge(&forged, artefact, section_names[n], random_below(&random, words) * 4,
                   values[i % 5], i % 11 == 10 ? 8 : 0);
             enum err code = load(forged.bytes, forged.size, &model, &info);
             ck_assert(code == ERR_OK || code == ERR_BAD_MODEL_FILE);
@@ -322,10 +391,54 @@ START_TEST(forged_sections)
             model_release(model);
             buffer_fini(&forged);
         }
-    ck_assert_uint_gt(refused, tried / 3);
+    }
     artefact_free(artefact);
     free(bytes);
     buffer_fini(&file);
+    free(text);
+    return (double)refused / (double)tried;
+}
+
+/* A forged number is refused, or harmless: never a crash. */
+START_TEST(forged_sections)
+{
+    const char *const compact[] = {"compact", "true", NULL};
+    const char *const katz[] = {"compact", "true", "smoothing", "katz", NULL};
+    const char *const pruned[] = {"compact", "true", "prune", "0,1", NULL};
+    ck_assert_double_gt(forge_all(NULL), 0.4);
+    ck_assert_double_gt(forge_all(compact), 0.25);
+    ck_assert_double_gt(forge_all(katz), 0.25);
+    ck_assert_double_gt(forge_all(pruned), 0.25);
+}
+END_TEST
+
+/* Counts below 129 are kept exactly: on a small corpus both forms say the same. */
+START_TEST(compact_says_what_fast_says)
+{
+    static const char *const smoothings[] = {"kneser-ney",     "mle",         "additive",
+                                             "jelinek-mercer", "witten-bell", "katz"};
+    static const char *const prunes[] = {"", "0,0,1,2"};
+    static const char *const orders[] = {"1", "2", "4", "8"};
+    char *text = random_text(6, 150);
+    for (size_t i = 0; i < 6 * 2 * 4; i++) {
+        const char *params[] = {"smoothing",       smoothings[i % 6], "prune",
+                                prunes[i / 6 % 2], "order",           orders[i / 12],
+                                "compact",         "false",           NULL};
+        struct model *models[2];
+        for (int form = 0; form < 2; form++) {
+            struct train_result result;
+            struct buffer file;
+            params[7] = form ? "true" : "false";
+            struct train_spec spec = spec_with(params);
+            ck_assert_int_eq(train(&spec, text, &file, &result, NULL), ERR_OK);
+            ck_assert_int_eq(load(file.bytes, file.size, &models[form], NULL), ERR_OK);
+            buffer_fini(&file);
+        }
+        bool weighted = i % 6 == 3 && i / 6 % 2 == 1; /* weights see kept counts only */
+        compare_models(models[0]->lm, models[1]->lm, weighted ? 0.5 : 1e-5);
+        model_release(models[0]);
+        model_release(models[1]);
+    }
     free(text);
 }
 END_TEST
@@ -339,4 +452,5 @@ UNIT_SUITE(ngram_train)
     tcase_add_test(unit, stops_when_told);
     tcase_add_test(unit, estimate_is_of_the_right_size);
     tcase_add_test(unit, forged_sections);
+    tcase_add_test(unit, compact_says_what_fast_says);
 }
