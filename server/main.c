@@ -3,10 +3,10 @@
  * command line (everything else, in api/cli.c).
  *
  * The main thread starts the daemon, says where it listens, and waits for a signal. The
- * first SIGTERM or SIGINT drains: no new work, running answers finish, jobs leave a
- * checkpoint, exit 0. From then on the signals have their default effect, so a second one
- * ends the process at once; and so does the clock when draining takes too long. Whatever
- * was acknowledged is durable by then, so ending early loses nothing.
+ * first SIGTERM, SIGINT or SIGHUP drains: no new work, running answers finish, jobs leave
+ * a checkpoint, exit 0. From then on the signals have their default effect, so a second
+ * one ends the process at once; and so does the clock when draining takes too long.
+ * Whatever was acknowledged is durable by then, so ending early loses nothing.
  *
  * OpenBLAS makes its threads when it is loaded, before main; Firth has threads of its own
  * and wants one there, so the daemon starts itself anew when the variable is not set. */
@@ -157,12 +157,25 @@ static void end_now(int number)
     _exit(EXIT_DONE);
 }
 
+/* The signals that end the daemon, blocked from here on. One that whoever started the
+ * daemon has it ignore (nohup, a shell's background) stays ignored. */
+static void block_signals(sigset_t *signals)
+{
+    static const int ending[] = {SIGTERM, SIGINT, SIGHUP};
+    struct sigaction now;
+    sigemptyset(signals);
+    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
+        if (ending[i] == SIGTERM ||
+            (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN))
+            sigaddset(signals, ending[i]);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
 /* From now on a second signal ends the process, and so does the deadline. */
 static void arm_end(const sigset_t *signals, int64_t seconds)
 {
     signal(SIGALRM, end_now);
     signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     alarm((unsigned)seconds);
 }
@@ -211,10 +224,7 @@ static int serve(int argc, char **argv)
     if (read_settings(&settings, argc, argv, &info))
         return complain(EXIT_USAGE, &info);
     signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    block_signals(&signals);
     raise_descriptor_limit();
     umask(077);
     if (server_start(&settings, &server, &info))

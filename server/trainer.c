@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "server/frames.h"
 #include "server/messages.h"
 #include "server/ranks.h"
@@ -42,6 +43,7 @@ struct trainer {
     struct lock lock; /* sending, and the answer to a checkpoint */
     struct condition answered;
     struct buffer frame; /* the frame being sent */
+    struct buffer last_words;
     double beat_s;
     bool have_answer;
     enum err answer;
@@ -60,6 +62,15 @@ struct trainer {
     struct buffer artefact; /* a chunk being filled */
 };
 
+/* The daemon is gone: whoever waits for it wakes up, every hook says "stop". Lock held.
+ */
+static void lose_daemon(struct trainer *trainer)
+{
+    atomic_store(&trainer->gone, true);
+    atomic_store(&trainer->stop, true);
+    condition_broadcast(&trainer->answered);
+}
+
 /* Sends all of the frame buffer. Lock held. */
 static enum err send_frame(struct trainer *trainer)
 {
@@ -69,9 +80,9 @@ static enum err send_frame(struct trainer *trainer)
         ssize_t sent = send(trainer->fd, next, left, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent < 0)
-            atomic_store(&trainer->gone, true);
-        else {
+        if (sent < 0) {
+            lose_daemon(trainer);
+        } else {
             next += sent;
             left -= (size_t)sent;
         }
@@ -99,6 +110,14 @@ static enum err tell_message(struct trainer *trainer, enum frame_type type,
                         : tell(trainer, type, span_of(payload->bytes, payload->size));
     buffer_fini(payload);
     return code;
+}
+
+/* As tell_message, for what may be lost when memory is short: the training meets the
+ * same shortage and ends with it. */
+static void mention(struct trainer *trainer, enum frame_type type, struct buffer *payload)
+{
+    if (tell_message(trainer, type, payload))
+        LOG_EVENT(LOG_DEBUG, "trainer_frame_lost", LOG_I("type", type));
 }
 
 /* ---- the control thread ---- */
@@ -137,22 +156,12 @@ static bool listen_once(struct trainer *trainer)
     return true;
 }
 
-static void lose_daemon(struct trainer *trainer)
-{
-    lock_take(&trainer->lock);
-    atomic_store(&trainer->gone, true);
-    atomic_store(&trainer->stop, true);
-    condition_broadcast(&trainer->answered);
-    lock_release(&trainer->lock);
-}
-
 static void beat(struct trainer *trainer)
 {
     struct buffer payload;
     buffer_init(&payload, MESSAGE_MAX);
     number_write(atomic_load(&trainer->reports), &payload);
-    if (tell_message(trainer, FRAME_HEARTBEAT, &payload))
-        lose_daemon(trainer);
+    mention(trainer, FRAME_HEARTBEAT, &payload);
 }
 
 static void *control(void *argument)
@@ -167,8 +176,11 @@ static void *control(void *argument)
         }
         struct pollfd watched = {.fd = trainer->fd, .events = POLLIN};
         int ready = poll(&watched, 1, (int)((next_beat - now) * 1000) + 1);
-        if (ready > 0 && !listen_once(trainer) && !atomic_load(&trainer->ending))
+        if (ready > 0 && !listen_once(trainer) && !atomic_load(&trainer->ending)) {
+            lock_take(&trainer->lock);
             lose_daemon(trainer);
+            lock_release(&trainer->lock);
+        }
     }
     return NULL;
 }
@@ -181,8 +193,7 @@ static void send_progress(struct trainer *trainer)
     trainer->unsent = false;
     buffer_init(&payload, MESSAGE_MAX);
     progress_write(&trainer->last, &payload);
-    if (tell_message(trainer, FRAME_PROGRESS, &payload))
-        lose_daemon(trainer);
+    mention(trainer, FRAME_PROGRESS, &payload);
 }
 
 /* Keeps the report; true when it is time to send one: the first, a new phase, or a while
@@ -224,15 +235,15 @@ static void on_metric(void *context, const char *series, uint64_t step, double v
     struct buffer payload;
     buffer_init(&payload, MESSAGE_MAX);
     metric_write(series, step, value, &payload);
-    if (tell_message(context, FRAME_METRIC, &payload))
-        lose_daemon(context);
+    mention(context, FRAME_METRIC, &payload);
 }
 
 static void on_note(void *context, const char *text)
 {
-    size_t size = strnlen(text, MESSAGE_MAX);
-    if (tell(context, FRAME_NOTE, span_of(text, size)))
-        lose_daemon(context);
+    struct buffer payload;
+    buffer_init(&payload, MESSAGE_MAX);
+    buffer_append(&payload, text, strnlen(text, MESSAGE_MAX));
+    mention(context, FRAME_NOTE, &payload);
 }
 
 static enum err wait_for_answer(struct trainer *trainer)
@@ -346,13 +357,12 @@ static enum err map_input(const struct hello_message *hello, struct train_input 
     return code;
 }
 
+/* Works without memory, too: its buffers were set aside at the start. */
 static void tell_error(struct trainer *trainer, enum err code, struct err_info *info)
 {
-    struct buffer payload;
-    buffer_init(&payload, MESSAGE_MAX);
-    error_write(code, (err_finish(info, code), info), &payload);
-    if (tell_message(trainer, FRAME_ERROR, &payload))
-        lose_daemon(trainer);
+    err_finish(info, code);
+    error_write(code, info, &trainer->last_words);
+    mention(trainer, FRAME_ERROR, &trainer->last_words);
 }
 
 static enum err tell_result(struct trainer *trainer, const struct train_result *result)
@@ -394,6 +404,9 @@ static void trainer_init(struct trainer *trainer, int fd)
     lock_init(&trainer->lock, RANK_TRAINER);
     condition_init(&trainer->answered);
     buffer_init(&trainer->frame, FRAME_HEAD + FRAME_PAYLOAD_MAX);
+    buffer_reserve(&trainer->frame, FRAME_HEAD + FRAME_CHUNK);
+    buffer_init(&trainer->last_words, MESSAGE_MAX);
+    buffer_reserve(&trainer->last_words, sizeof(struct err_info) + 64);
     buffer_init(&trainer->artefact, FRAME_CHUNK);
     frame_decoder_init(&trainer->decoder);
 }
@@ -402,6 +415,7 @@ static void trainer_fini(struct trainer *trainer)
 {
     frame_decoder_fini(&trainer->decoder);
     buffer_fini(&trainer->artefact);
+    buffer_fini(&trainer->last_words);
     buffer_fini(&trainer->frame);
     condition_fini(&trainer->answered);
     lock_fini(&trainer->lock);
