@@ -51,16 +51,23 @@ def is_gone(pid):
         return True
 
 
-def begin_long_job(firth, model="long", put=True):
-    """A running job and its trainer, past its start and in its work."""
-    if put:
-        assert firth.put_corpus("long", LONG).status == 201
+def working_trainer(firth):
+    """The trainer of a job just queued, once it has two threads and begins to work."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        for pid in trainers(firth):
+            if proc(pid, "comm") == "firth-trainer\n" and \
+                    "Threads:\t1\n" not in proc(pid, "status"):
+                return pid
+    raise AssertionError("no trainer came")
+
+
+def begin_long_job(firth, model="long"):
+    """A running job and its trainer."""
+    assert firth.put_corpus("long", LONG).status == 201
     job = firth.ok("POST", "/train", {"kind": "ngram", "model": model, "corpus": "long",
                                       "params": {"order": 8}}, status=202)["id"]
-    assert wait_for(lambda: firth.ok("GET", f"/jobs/{job}")["progress"]["fraction"] > 0, 20)
-    pids = trainers(firth)
-    assert len(pids) == 1, pids
-    return job, pids[0]
+    return job, working_trainer(firth)
 
 
 def leave(firth):
@@ -211,14 +218,6 @@ def test_r4_a_frozen_trainer_is_killed():
     killed_by(signal.SIGSTOP, "timeout", "heartbeat_seconds", heartbeat_seconds=2)
 
 
-def starting_trainer(firth):
-    """The trainer of a job just queued, as soon as it has two threads and begins to work."""
-    while True:
-        for pid in trainers(firth):
-            if proc(pid, "status").count("Threads:\t1\n") == 0:
-                return pid
-
-
 def test_r4_memory_that_is_not_there():
     with Firth(job_attempts=1) as firth:
         assert firth.put_corpus("long", LONG).status == 201
@@ -226,7 +225,7 @@ def test_r4_memory_that_is_not_there():
             job = firth.ok("POST", "/train", {"kind": "ngram", "model": f"long{attempt}",
                                               "corpus": "long", "params": {"order": 8}},
                            status=202)["id"]
-            resource.prlimit(starting_trainer(firth), resource.RLIMIT_AS, (1 << 20, 1 << 20))
+            resource.prlimit(working_trainer(firth), resource.RLIMIT_AS, (1 << 20, 1 << 20))
             row = firth.wait(job, 60)
             if row["state"] == "failed":
                 break
