@@ -24,13 +24,14 @@ static void fast_start(const struct lm *lm, bool bos, void *state)
                                       : (struct fast_state){0, 0};
 }
 
-/* The probability of `token`; moves the state on. */
-static double step(const struct fast *fast, struct fast_state *state, uint32_t token)
+double fast_step(const struct fast *fast, struct fast_state *state, uint32_t token,
+                 unsigned *order)
 {
     double backoff = 1, fixed = -1;
     float prob;
     token = token < fast->lm.vocab_size ? token : VOCAB_UNK;
     while (state->level > 0) {
+        *order = state->level + 1;
         const struct gram *context = &fast->grams[state->level][state->gram];
         bool open = context[0].begin < context[1].begin;
         if (open && fast_match(fast, state, context, token, &prob))
@@ -40,6 +41,7 @@ static double step(const struct fast *fast, struct fast_state *state, uint32_t t
             fixed = backoff * fast_uniform(fast, token);
         *state = (struct fast_state){state->level - 1, context->suffix};
     }
+    *order = 1;
     if (fast->order > 1)
         *state = (struct fast_state){1, token};
     return fixed >= 0 ? fixed : backoff * (double)fast->grams[1][token].prob;
@@ -48,15 +50,17 @@ static double step(const struct fast *fast, struct fast_state *state, uint32_t t
 static enum err fast_advance(const struct lm *lm, size_t count, void *const *states,
                              const uint32_t *tokens)
 {
+    unsigned order;
     for (size_t i = 0; i < count; i++)
-        (void)step((const struct fast *)lm, states[i], tokens[i]);
+        (void)fast_step((const struct fast *)lm, states[i], tokens[i], &order);
     return ERR_OK;
 }
 
 static float fast_logprob(const struct lm *lm, const void *state, uint32_t token)
 {
     struct fast_state copy = *(const struct fast_state *)state;
-    return (float)log(step((const struct fast *)lm, &copy, token));
+    unsigned order;
+    return (float)log(fast_step((const struct fast *)lm, &copy, token, &order));
 }
 
 /* ---- distributions ---- */
@@ -126,6 +130,8 @@ static void fast_free(struct lm *lm)
     if (!fast)
         return;
     words_fini(&fast->words);
+    for (unsigned k = 0; k < NGRAM_ORDER_MAX; k++)
+        free(fast->slots[k]);
     free(fast);
 }
 
@@ -282,6 +288,8 @@ enum err fast_load(const struct artefact *artefact, const struct shape *shape,
                            .context_max = fast->order - 1,
                            .cheap = true};
     enum err code = find_levels(fast, artefact, info);
+    for (unsigned k = 1; !code && k < fast->order; k++)
+        code = fast_index(fast, k);
     if (!code)
         code = words_init(&fast->words, &fast->grams[1]->prob,
                           sizeof(struct gram) / sizeof(float), fast->lm.vocab_size);

@@ -24,6 +24,14 @@ struct last_gram {
     uint32_t suffix; /* in the level before: the context after it */
 };
 
+/* The words of continuations stand every `stride` words from `records` on. */
+struct few_or_many {
+    const uint32_t *records;
+    uint32_t stride;
+    const uint32_t *slots; /* [1 << (64 - shift)] or NULL */
+    unsigned shift;
+};
+
 struct fast {
     struct lm lm;
     unsigned order;
@@ -33,6 +41,8 @@ struct fast {
     const struct last_gram *last;              /* level `order` when it is over 1 */
     size_t counts[NGRAM_ORDER_MAX + 1];        /* [level] */
     struct words words;                        /* the empty context */
+    struct few_or_many next[NGRAM_ORDER_MAX]; /* [level] its continuations */
+    uint32_t *slots[NGRAM_ORDER_MAX];         /* [level] owned */
 };
 
 /* A state: the longest n-gram that ends the context and is itself a context. */
@@ -49,47 +59,116 @@ static inline double fast_uniform(const struct fast *fast, uint32_t word)
     return word == VOCAB_BOS ? 0 : (double)fast->uniform;
 }
 
-/* Where `word` stands among records begin … end - 1 of `stride` words each, which start
- * with their word in rising order. */
-static inline uint32_t fast_find(const uint32_t *records, uint32_t stride, uint32_t begin,
-                                 uint32_t end, uint32_t word)
+/* Finding a word among a context's continuations: where they are few, by bisection; where
+ * they are many, by a hash index whose slots say "20 bits of place, 12 bits of tag". */
+#define FEW 8u /* a power of two */
+#define SLOT_PLACE_BITS 20u
+#define SLOT_PLACES ((1u << SLOT_PLACE_BITS) - 1)
+
+static inline uint64_t fast_hash(uint32_t context, uint32_t word)
 {
-    uint32_t count = end - begin;
-    while (count > 8) {
-        uint32_t half = count / 2;
-        begin += records[(size_t)(begin + half) * stride] <= word ? half : 0;
-        count -= half;
-    }
-    for (uint32_t i = begin; i < begin + count; i++)
-        if (records[(size_t)i * stride] == word)
-            return i;
-    return NOT_FOUND;
+    uint64_t mixed = ((uint64_t)context << 32 | word) * 0x9e3779b97f4a7c15u;
+    return (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9u;
 }
+
+static inline uint32_t fast_tag(uint64_t hash)
+{
+    return (uint32_t)hash & ~SLOT_PLACES;
+}
+
+/* The index of `word` in begin … end - 1, at most FEW of them. */
+static inline uint32_t fast_find_few(const struct few_or_many *level, uint32_t begin,
+                                     uint32_t end, uint32_t word)
+{
+    uint32_t at = begin;
+    if (begin == end)
+        return NOT_FOUND;
+    for (uint32_t step = FEW / 2; step > 0; step /= 2) {
+        uint32_t probe = at + step < end ? at + step : at;
+        at = level->records[(size_t)probe * level->stride] <= word ? probe : at;
+    }
+    return level->records[(size_t)at * level->stride] == word ? at : NOT_FOUND;
+}
+
+/* As above for any number, by bisection. */
+static inline uint32_t fast_find_sorted(const struct few_or_many *level, uint32_t begin,
+                                        uint32_t end, uint32_t word)
+{
+    while (end - begin > FEW) {
+        uint32_t middle = begin + (end - begin) / 2;
+        if (level->records[(size_t)middle * level->stride] <= word)
+            begin = middle;
+        else
+            end = middle;
+    }
+    return fast_find_few(level, begin, end, word);
+}
+
+/* The next place below `count` that the index names for `hash` from slot *slot on; moves
+ * *slot behind it. NOT_FOUND when there is none. */
+static inline uint32_t fast_next_place(const struct few_or_many *level, uint64_t *slot,
+                                       uint64_t hash, uint32_t count)
+{
+    uint64_t mask = UINT64_MAX >> level->shift;
+    for (;; *slot = (*slot + 1) & mask) {
+        uint32_t value = level->slots[*slot];
+        if (value == 0)
+            return NOT_FOUND;
+        if (((value ^ (uint32_t)hash) & ~SLOT_PLACES) == 0 &&
+            (value & SLOT_PLACES) <= count) {
+            *slot = (*slot + 1) & mask;
+            return (value & SLOT_PLACES) - 1;
+        }
+    }
+}
+
+static inline bool fast_is_indexed(const struct few_or_many *level, uint32_t count)
+{
+    return count > FEW && count <= SLOT_PLACES && level->slots;
+}
+
+static inline uint32_t fast_find(const struct few_or_many *level, uint32_t context,
+                                 uint32_t begin, uint32_t end, uint32_t word)
+{
+    if (!fast_is_indexed(level, end - begin))
+        return fast_find_sorted(level, begin, end, word);
+    uint64_t hash = fast_hash(context, word), slot = hash >> level->shift;
+    for (;;) {
+        uint32_t place = fast_next_place(level, &slot, hash, end - begin);
+        if (place == NOT_FOUND)
+            return NOT_FOUND;
+        if (level->records[(size_t)(begin + place) * level->stride] == word)
+            return begin + place;
+    }
+}
+
+/* Builds the index of the continuations of level k. */
+MUST_CHECK enum err fast_index(struct fast *fast, unsigned k);
 
 /* One lookup in one context: whether `token` continues `state` (level > 0). When it does,
  * sets the probability and moves the state on; otherwise the caller backs off. */
 static inline bool fast_match(const struct fast *fast, struct fast_state *state,
                               const struct gram *context, uint32_t token, float *prob)
 {
-    uint32_t begin = context[0].begin, end = context[1].begin, found;
-    if (state->level + 1 == fast->order) {
-        found = fast_find(&fast->last->word, sizeof *fast->last / 4, begin, end, token);
-        if (found == NOT_FOUND)
-            return false;
-        *prob = fast->last[found].prob;
-        state->gram = fast->last[found].suffix;
-        return true;
-    }
-    const struct gram *grams = fast->grams[state->level + 1];
-    found = fast_find(&grams->word, sizeof *grams / 4, begin, end, token);
+    uint32_t found = fast_find(&fast->next[state->level], state->gram, context[0].begin,
+                               context[1].begin, token);
     if (found == NOT_FOUND)
         return false;
-    *prob = grams[found].prob;
-    *state = (struct fast_state){state->level + 1, found};
+    if (state->level + 1 == fast->order) {
+        *prob = fast->last[found].prob;
+        state->gram = fast->last[found].suffix;
+    } else {
+        *prob = fast->grams[state->level + 1][found].prob;
+        *state = (struct fast_state){state->level + 1, found};
+    }
     return true;
 }
 
-/* The ops of the form (score in fast_score.c). */
+/* p(token | state); moves the state on. *order: length of the n-gram found. */
+double fast_step(const struct fast *fast, struct fast_state *state, uint32_t token,
+                 unsigned *order);
+
+/* score() of the form. */
 enum err fast_score(const struct lm *lm, struct lm_segment *segments, size_t count);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Scoring many segments at once in the fast form.
  *
- * A lookup is two dependent reads of memory that is rarely in a cache: the context's
- * record, then its continuations. One segment alone would wait for each. Here LANES
- * segments are walked in turn; each visit does one read whose data was prefetched a round
- * ago and prefetches the next, so the waits overlap. What a lane computes does not depend
- * on its neighbours.
+ * A lookup is a chain of reads from memory that is rarely in a cache: the context's
+ * record, then a slot of the index or the continuations, then the record found. One
+ * segment alone would wait for each. Here LANES segments go through the same three steps
+ * together; each step prefetches for every lane what the next one reads, so the waits
+ * overlap, and a step's branches are the same for all lanes, so the processor can foresee
+ * them. What a lane computes does not depend on its neighbours.
  *
  * Probabilities are gathered in the output as they are and turned into logarithms in one
  * pass at the end of each segment. */
@@ -13,16 +14,18 @@
 
 #include "model/ngram/fast.h"
 
-enum { LANES = 16 };
+enum { LANES = 24 };
 
 struct lane {
     struct lm_segment *segment;
-    size_t at;                 /* the token being looked up */
-    struct fast_state context; /* where it is being looked up */
-    struct fast_state state;   /* unused until found */
-    double backoff;            /* product of the contexts left so far */
-    float fixed;               /* its probability once known, or negative */
-    bool record_ready;         /* the context's record has been read */
+    size_t at; /* the token being looked up */
+    uint32_t token;
+    uint32_t level, gram; /* the context it is looked up in */
+    uint32_t begin, end;  /* its continuations */
+    uint32_t found;       /* a candidate, or NOT_FOUND */
+    bool many;            /* they are in the index */
+    uint64_t hash, slot;
+    double backoff; /* product of the contexts left so far */
 };
 
 struct walk {
@@ -31,18 +34,10 @@ struct walk {
     size_t next, count;
 };
 
-static void enter_context(const struct fast *fast, struct lane *lane)
+static void take_token(const struct fast *fast, struct lane *lane)
 {
-    lane->record_ready = false;
-    if (lane->context.level > 0)
-        __builtin_prefetch(&fast->grams[lane->context.level][lane->context.gram]);
-}
-
-static void begin_token(const struct fast *fast, struct lane *lane)
-{
-    lane->backoff = 1;
-    lane->fixed = -1;
-    enter_context(fast, lane);
+    uint32_t token = lane->segment->tokens[lane->at];
+    lane->token = token < fast->lm.vocab_size ? token : (uint32_t)VOCAB_UNK;
 }
 
 static void take_logarithms(struct lm_segment *segment)
@@ -58,77 +53,158 @@ static bool begin_segment(struct walk *walk, struct lane *lane)
         lane->segment = &walk->segments[walk->next++];
         if (lane->segment->count == 0)
             continue;
+        bool bos = lane->segment->bos && walk->fast->order > 1;
         lane->at = 0;
-        lane->context = (struct fast_state){0, 0};
-        if (lane->segment->bos && walk->fast->order > 1)
-            lane->context = (struct fast_state){1, VOCAB_BOS};
-        begin_token(walk->fast, lane);
+        lane->level = bos;
+        lane->gram = bos ? VOCAB_BOS : 0;
+        lane->backoff = 1;
+        take_token(walk->fast, lane);
         return true;
     }
     return false;
 }
 
-/* Stores what was found and moves on; false when no segment is left for the lane. */
+/* Step 1: from the context's record to where its continuations are. */
+static void open_context(const struct fast *fast, struct lane *lane)
+{
+    if (lane->level <= 1)
+        __builtin_prefetch(&fast->grams[1][lane->token]);
+    if (lane->level == 0) {
+        lane->begin = lane->end = 0;
+        lane->many = false;
+        return;
+    }
+    const struct few_or_many *next = &fast->next[lane->level];
+    const struct gram *context = &fast->grams[lane->level][lane->gram];
+    lane->begin = context[0].begin;
+    lane->end = context[1].begin;
+    lane->many = fast_is_indexed(next, lane->end - lane->begin);
+    lane->hash = fast_hash(lane->gram, lane->token);
+    lane->slot = lane->hash >> next->shift;
+    const uint32_t *first = &next->records[(size_t)lane->begin * next->stride];
+    __builtin_prefetch(lane->many ? &next->slots[lane->slot] : first);
+    if (lane->level > 1)
+        __builtin_prefetch(&fast->grams[lane->level - 1][context->suffix]);
+}
+
+static uint32_t next_candidate(const struct few_or_many *next, struct lane *lane)
+{
+    uint32_t place =
+        fast_next_place(next, &lane->slot, lane->hash, lane->end - lane->begin);
+    return place == NOT_FOUND ? NOT_FOUND : lane->begin + place;
+}
+
+/* Step 2: a candidate. */
+static void find_candidate(const struct fast *fast, struct lane *lane)
+{
+    const struct few_or_many *next = &fast->next[lane->level];
+    if (!lane->many) {
+        lane->found = lane->end - lane->begin <= FEW
+                          ? fast_find_few(next, lane->begin, lane->end, lane->token)
+                          : fast_find_sorted(next, lane->begin, lane->end, lane->token);
+        return;
+    }
+    lane->found = next_candidate(next, lane);
+    if (lane->found != NOT_FOUND)
+        __builtin_prefetch(&next->records[(size_t)lane->found * next->stride]);
+}
+
+/* A candidate of the index that is another word: looks further. */
+static void confirm(const struct fast *fast, struct lane *lane)
+{
+    const struct few_or_many *next = &fast->next[lane->level];
+    while (lane->many && lane->found != NOT_FOUND &&
+           next->records[(size_t)lane->found * next->stride] != lane->token)
+        lane->found = next_candidate(next, lane);
+}
+
+/* The token is done; false when no segment is left for the lane. */
 static bool end_token(struct walk *walk, struct lane *lane, double prob, unsigned order)
 {
     struct lm_segment *segment = lane->segment;
-    segment->logprobs[lane->at] = lane->fixed >= 0 ? lane->fixed : (float)prob;
+    segment->logprobs[lane->at] = (float)prob;
     if (segment->orders)
         segment->orders[lane->at] = (uint8_t)order;
+    lane->backoff = 1;
     if (++lane->at < segment->count) {
-        begin_token(walk->fast, lane);
+        take_token(walk->fast, lane);
         return true;
     }
     take_logarithms(segment);
     return begin_segment(walk, lane);
 }
 
-/* One read of one lane. */
-static bool visit(struct walk *walk, struct lane *lane)
+/* Step 3: the candidate's record, or the shorter context; prefetches the next context. */
+static bool resolve(struct walk *walk, struct lane *lane)
 {
     const struct fast *fast = walk->fast;
-    uint32_t token = lane->segment->tokens[lane->at];
-    token = token < fast->lm.vocab_size ? token : VOCAB_UNK;
-    if (lane->context.level == 0) {
-        double prob = lane->backoff * (double)fast->grams[1][token].prob;
-        lane->context = (struct fast_state){fast->order > 1, fast->order > 1 ? token : 0};
-        return end_token(walk, lane, prob, 1);
+    uint32_t level = lane->level, order = fast->order;
+    bool more = true;
+    confirm(fast, lane);
+    if (lane->found != NOT_FOUND && level + 1 == order) {
+        const struct last_gram *gram = &fast->last[lane->found];
+        lane->gram = gram->suffix;
+        more = end_token(walk, lane, lane->backoff * (double)gram->prob, order);
+    } else if (lane->found != NOT_FOUND) {
+        const struct gram *gram = &fast->grams[level + 1][lane->found];
+        lane->level = level + 1;
+        lane->gram = lane->found;
+        more = end_token(walk, lane, lane->backoff * (double)gram->prob, level + 1);
+    } else {
+        const struct gram *context = &fast->grams[level][lane->gram];
+        lane->backoff *= level ? (double)context->backoff : 1;
+        lane->gram = level > 1 ? context->suffix : lane->token;
+        lane->level = level > 1 ? level - 1 : order > 1;
+        if (level <= 1)
+            more = end_token(walk, lane,
+                             lane->backoff * (double)fast->grams[1][lane->token].prob, 1);
     }
-    const struct gram *context = &fast->grams[lane->context.level][lane->context.gram];
-    uint32_t begin = context[0].begin, end = context[1].begin;
-    if (!lane->record_ready && begin < end) {
-        uint32_t middle = begin + (end - begin) / 2;
-        if (lane->context.level + 1 == fast->order)
-            __builtin_prefetch(&fast->last[middle]);
-        else
-            __builtin_prefetch(&fast->grams[lane->context.level + 1][middle]);
-        lane->record_ready = true;
-        return true;
+    if (lane->level > 0)
+        __builtin_prefetch(&fast->grams[lane->level][lane->gram]);
+    return more;
+}
+
+static void score_together(struct walk *walk)
+{
+    struct lane lanes[LANES];
+    size_t live = 0;
+    while (live < LANES && begin_segment(walk, &lanes[live]))
+        live++;
+    while (live > 0) {
+        for (size_t i = 0; i < live; i++)
+            open_context(walk->fast, &lanes[i]);
+        for (size_t i = 0; i < live; i++)
+            find_candidate(walk->fast, &lanes[i]);
+        for (size_t i = 0; i < live;) {
+            if (resolve(walk, &lanes[i]))
+                i++;
+            else
+                lanes[i] = lanes[--live];
+        }
     }
-    float prob;
-    unsigned order = lane->context.level + 1;
-    if (begin < end && fast_match(fast, &lane->context, context, token, &prob))
-        return end_token(walk, lane, lane->backoff * (double)prob, order);
-    lane->backoff *= (double)context->backoff;
-    if (begin < end && fast->uniform_remainder && lane->fixed < 0)
-        lane->fixed = (float)(lane->backoff * fast_uniform(fast, token));
-    lane->context = (struct fast_state){lane->context.level - 1, context->suffix};
-    enter_context(fast, lane);
-    return true;
+}
+
+/* Where the remainder is shared alike the plain step decides. */
+static void score_one_by_one(const struct fast *fast, struct lm_segment *segment)
+{
+    struct fast_state state = {0, 0};
+    if (segment->bos && fast->order > 1)
+        state = (struct fast_state){1, VOCAB_BOS};
+    for (size_t i = 0; i < segment->count; i++) {
+        unsigned order;
+        segment->logprobs[i] =
+            (float)log(fast_step(fast, &state, segment->tokens[i], &order));
+        if (segment->orders)
+            segment->orders[i] = (uint8_t)order;
+    }
 }
 
 enum err fast_score(const struct lm *lm, struct lm_segment *segments, size_t count)
 {
     struct walk walk = {(const struct fast *)lm, segments, 0, count};
-    struct lane lanes[LANES];
-    size_t live = 0;
-    while (live < LANES && begin_segment(&walk, &lanes[live]))
-        live++;
-    while (live > 0)
-        for (size_t i = 0; i < live; i++)
-            if (!visit(&walk, &lanes[i])) {
-                lanes[i] = lanes[--live];
-                i--;
-            }
+    if (!walk.fast->uniform_remainder)
+        score_together(&walk);
+    for (size_t i = 0; walk.fast->uniform_remainder && i < count; i++)
+        score_one_by_one(walk.fast, &segments[i]);
     return ERR_OK;
 }

@@ -45,7 +45,7 @@ static void check_state(const struct lm *lm, const void *state, const struct nai
         size_t better = 0, positive = 0;
         for (uint32_t word = 0; word < size; word++) {
             better += top.count > 0 && all[word] > best[top.count - 1].logprob + 1e-5f;
-            positive += isfinite(all[word]);
+            positive += isfinite(all[word]) ? 1 : 0;
         }
         ck_assert_uint_eq(top.count, k < positive ? k : positive);
         ck_assert_uint_le(better, top.count);
