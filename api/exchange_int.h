@@ -13,85 +13,10 @@
 
 #include "api/decode.h"
 #include "api/exchange.h"
+#include "api/exchange_parts.h"
 #include "api/fields.h"
 #include "api/loop.h"
 #include "api/target.h"
-
-enum {
-    EXCHANGE_HEADERS_MAX = 100,
-    EXCHANGE_REPLY_HEADERS_MAX = 24,
-    EXCHANGE_TEXT_SIZE = 4096,
-    EXCHANGE_INLINE_BODY = 16384,    /* largest body of inline_try */
-    EXCHANGE_DRAIN_BYTES = 1048576,  /* swallowed before a refusal */
-    EXCHANGE_PIPE_BYTES = 65536,     /* between the loop and a handler, each way */
-    EXCHANGE_EVENT_BYTES = 16777216, /* one event on an empty pipe */
-    EXCHANGE_STAGED_BYTES = 32768,
-    EXCHANGE_PING_SECONDS = 15,
-    EXCHANGE_STALL_SECONDS = 30
-};
-
-/* The headers looked at for every request; each may come once only. */
-#define HEADER_TABLE(X)                                                                  \
-    X(HEADER_HOST, "Host")                                                               \
-    X(HEADER_CONTENT_LENGTH, "Content-Length")                                           \
-    X(HEADER_TRANSFER_ENCODING, "Transfer-Encoding")                                     \
-    X(HEADER_CONTENT_TYPE, "Content-Type")                                               \
-    X(HEADER_CONTENT_ENCODING, "Content-Encoding")                                       \
-    X(HEADER_AUTHORIZATION, "Authorization")                                             \
-    X(HEADER_ORIGIN, "Origin")                                                           \
-    X(HEADER_EXPECT, "Expect")                                                           \
-    X(HEADER_IDEMPOTENCY_KEY, "Idempotency-Key")                                         \
-    X(HEADER_X_REQUEST_ID, "X-Request-Id")                                               \
-    X(HEADER_TRACEPARENT, "traceparent")                                                 \
-    X(HEADER_RANGE, "Range")                                                             \
-    X(HEADER_IF_RANGE, "If-Range")                                                       \
-    X(HEADER_LAST_EVENT_ID, "Last-Event-ID")                                             \
-    X(HEADER_ACCESS_CONTROL_REQUEST_METHOD, "Access-Control-Request-Method")             \
-    X(HEADER_ACCESS_CONTROL_REQUEST_HEADERS, "Access-Control-Request-Headers")
-
-enum header_known {
-#define X(symbol, name) symbol,
-    HEADER_TABLE(X)
-#undef X
-        HEADER_COUNT
-};
-
-enum exchange_stage {
-    STAGE_HEAD,  /* the request line is there */
-    STAGE_BODY,  /* the head was judged; the body comes in */
-    STAGE_WAIT,  /* the request is whole; the handler runs or waits */
-    STAGE_REPLY, /* the reply is the library's */
-};
-
-enum reply_kind { REPLY_NONE, REPLY_WHOLE, REPLY_STREAM };
-
-struct header {
-    const char *name, *value;
-};
-
-struct reply {
-    enum reply_kind kind;
-    unsigned status;
-    const char *type;  /* NULL: no Content-Type */
-    const void *bytes; /* whole replies: into `body` or static */
-    size_t size;
-    struct buffer body;
-    uint64_t length; /* streams */
-    bool sse;
-    size_t header_count; /* of reply_headers */
-};
-
-struct text_block {
-    struct text_block *next;
-    char text[];
-};
-
-/* A pipe of bytes between two threads, under the exchange's lock. */
-struct pipe {
-    struct buffer bytes;
-    size_t at; /* bytes[at … size) are still to be taken */
-    bool ended;
-};
 
 struct exchange {
     /* -- kept when the exchange is used again -- */
@@ -130,10 +55,8 @@ struct exchange {
 
     /* -- shared, under lock -- */
     struct pipe in, out;
-    bool opened;    /* exchange_open was called */
-    bool failed;    /* the stream must be cut */
-    bool in_paused; /* the loop waits for room in `in` */
-    bool pump_set, pump_woken;
+    bool opened, failed; /* exchange_open was called; the stream must be cut */
+    bool in_paused, pump_set, pump_woken; /* in_paused: the loop waits for room */
     enum pump_next pump_next;
     struct pump pump;
     double event_at;  /* when the last event or ping was written */
@@ -166,26 +89,23 @@ struct exchange {
     char text[EXCHANGE_TEXT_SIZE];
 };
 
-/* ---- exchange.c ---- */
 struct exchange *exchange_new(struct loop *loop); /* NULL when memory is out */
 void exchange_release(struct exchange *x);        /* back to the loop's spares */
 void exchange_destroy(struct exchange *x);        /* really frees */
-/* Memory that lives as long as the exchange; handler or loop, whoever owns it. */
+/* Memory that lives as long as the exchange. */
 char *exchange_keep(struct exchange *x, const char *bytes, size_t size);
 /* Builds the problem reply for an error. */
 void exchange_make_problem(struct exchange *x, unsigned status, const char *code,
                            const char *detail, const struct err_info *info);
 void exchange_make_error(struct exchange *x, enum err code, const struct err_info *info);
 
-/* ---- exchange_run.c: running a handler, on whatever thread ---- */
+/* ---- exchange_run.c ---- */
 void exchange_run_inline(struct exchange *x);
 bool exchange_run_try(struct exchange *x); /* inline_try; true when it answered */
 MUST_CHECK enum err exchange_submit(struct exchange *x);
-void exchange_cancel(struct exchange *x); /* loop thread */
-/* Tells the loop to look at the exchange. Any thread. */
-void exchange_attend(struct exchange *x);
-/* Submits the pump's next step when it is due; loop thread. */
-void exchange_pump_step(struct exchange *x);
+void exchange_cancel(struct exchange *x);    /* loop thread */
+void exchange_attend(struct exchange *x);    /* any thread: have the loop look at it */
+void exchange_pump_step(struct exchange *x); /* when it is due; loop thread */
 
 /* ---- exchange_stream.c ---- */
 void exchange_stream_reset(struct exchange *x);

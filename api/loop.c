@@ -15,6 +15,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -415,7 +416,7 @@ static void panic(void *context, const char *file, unsigned line, const char *re
     (void)context;
     LOG_EVENT(LOG_ERROR, "http_library_panic", LOG_T("file", file), LOG_I("line", line),
               LOG_T("reason", reason));
-    abort();
+    raise(SIGABRT); /* the library cannot go on, and must not return from here */
 }
 
 static struct MHD_Daemon *start_daemon(struct loop *loop, int listen_fd)

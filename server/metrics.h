@@ -15,7 +15,7 @@ struct buffer;
 
 /* X(symbol, type, "name", "label" or "", label capacity, "help") */
 #define METRICS_TABLE(X)                                                                 \
-    X(METRIC_HTTP_REQUESTS, COUNTER, "firth_http_requests_total", "route", 128, "Requests by route, method and status class") \
+    X(METRIC_HTTP_REQUESTS, COUNTER, "firth_http_requests_total", "route", 512, "Requests by route, method and status class") \
     X(METRIC_HTTP_SECONDS, HISTOGRAM, "firth_http_request_seconds", "", 1, "Time from the request's head to the end of its reply") \
     X(METRIC_CONNECTIONS, GAUGE, "firth_http_connections", "", 1, "Open connections")    \
     X(METRIC_CONNECTIONS_REFUSED, COUNTER, "firth_http_connections_refused_total", "", 1, "Connections answered 503 because too many are open") \
