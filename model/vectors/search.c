@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Brute force at the speed of memory. The rows are taken in blocks that fit the cache
- * together with their scores. A block is scored against few vectors by one pass of the
- * scan kernel for each, against many by one matrix product (sgemm). Every metric then is
+ * together with their scores. A block is scored against one vector by a scan, against many
+ * by a kernel that uses each loaded number several times: a matrix product, which for so
+ * narrow a matrix needs no packing and leaves the scores in the cache. Every metric then is
  * score · scale[row] + offset[row], larger is better:
  *     cosine     scale 1/‖row‖, vectors normalised beforehand
  *     dot        scale 1
@@ -12,7 +13,6 @@
  */
 #include "model/vectors/search.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +26,7 @@ const char *const metric_names[METRIC_COUNT] = {"cosine", "dot", "euclidean"};
 enum {
     BLOCK = 512,          /* rows scored together */
     QUESTIONS_TILE = 256, /* questions answered in one pass */
-    VECTORS_TILE = 1024,  /* vectors of those, unless one question has more */
-    SCAN_MOST = 6         /* vectors for which passes beat a matrix product */
+    VECTORS_TILE = 1024   /* vectors of those, unless one question has more */
 };
 static const size_t thread_floats = (size_t)1 << 20; /* work that pays for a thread */
 static const float product_floor = 1e-3f;
@@ -73,15 +72,12 @@ static void score_block(const struct pass *pass, struct block *block)
 {
     size_t stride = pass->vectors->stride;
     const float *rows = pass->vectors->matrix + block->first * stride;
-    if (pass->query_count <= SCAN_MOST) {
-        for (size_t q = 0; q < pass->query_count; q++)
-            pass->kernels->scan(rows, stride, block->count, pass->queries + q * stride,
-                                stride, block->scores + q * BLOCK);
-        return;
-    }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)pass->query_count,
-                (int)block->count, (int)stride, 1, pass->queries, (int)stride, rows,
-                (int)stride, 0, block->scores, BLOCK);
+    if (pass->query_count == 1)
+        pass->kernels->scan(rows, stride, block->count, pass->queries, stride,
+                            block->scores);
+    else
+        pass->kernels->scan_many(rows, stride, block->count, pass->queries,
+                                 pass->query_count, block->scores, BLOCK);
 }
 
 static float shifted(float cosine)

@@ -33,6 +33,20 @@ static const struct kernels *level(int number)
     return kernels_of_level((enum simd_level)number);
 }
 
+/* The last rows as queries against all. */
+static void check_many(const struct kernels *kernels, const float *rows, size_t width,
+                       size_t count, size_t queries)
+{
+    float scores[8 * 48] __attribute__((aligned(64)));
+    const float *asked = rows + (41 - queries) * width;
+    kernels->scan_many(rows, width, count, asked, queries, scores, 48);
+    for (size_t q = 0; q < queries; q++)
+        for (size_t i = 0; i < count; i++)
+            ck_assert_double_eq_tol((double)scores[q * 48 + i],
+                                    naive_dot(rows + i * width, asked + q * width, width),
+                                    1e-5);
+}
+
 START_TEST(products_and_distances)
 {
     const struct kernels *kernels = level(_i);
@@ -50,6 +64,9 @@ START_TEST(products_and_distances)
             ck_assert_double_eq_tol(kernels->dot(row, query, width), scores[i], 1e-5);
             ck_assert_double_eq_tol(kernels->distance(row, query, width), squared, 1e-4);
         }
+        check_many(kernels, rows, width, 37, 1);
+        check_many(kernels, rows, width, 37, 3);
+        check_many(kernels, rows, width, 40, 8);
         free(rows);
     }
 }
