@@ -23,8 +23,9 @@ struct kernels {
     void (*scan)(const float *matrix, size_t stride, size_t count, const float *query,
                  size_t width, float *scores);
 
-    /* scores[q][i] = matrix row i · query q, rows of scores `room` floats apart, a multiple
-     * of KERNELS_WIDTH and ≥ count rounded up to one; what follows count is garbage. */
+    /* scores[q][i] = matrix row i · query q, rows of scores `room` floats apart, a
+     * multiple of KERNELS_WIDTH and ≥ count rounded up to one; what follows count is
+     * garbage. */
     void (*scan_many)(const float *matrix, size_t stride, size_t count,
                       const float *queries, size_t query_count, float *scores,
                       size_t room);

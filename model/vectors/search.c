@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Brute force at the speed of memory. The rows are taken in blocks that fit the cache
- * together with their scores. A block is scored against one vector by a scan, against many
- * by a kernel that uses each loaded number several times: a matrix product, which for so
- * narrow a matrix needs no packing and leaves the scores in the cache. Every metric then is
- * score · scale[row] + offset[row], larger is better:
- *     cosine     scale 1/‖row‖, vectors normalised beforehand
- *     dot        scale 1
- *     euclidean  scale 2, offset −‖row‖², since ‖q−x‖² = ‖q‖² − (2 q·x − ‖x‖²)
- * and a kernel picks the few positions above a question's threshold, which go through
- * its heap. Threads take alternate blocks with heaps of their own, merged at the end.
- * Euclidean distances of the answers are computed again directly, free of cancellation.
+ * together with their scores. A block is scored against one vector by a scan, against
+ * many by a kernel that uses each loaded number several times: a matrix product, which
+ * for so narrow a matrix needs no packing and leaves the scores in the cache. Every
+ * metric then is score · scale[row] + offset[row], larger is better: cosine     scale
+ * 1/‖row‖, vectors normalised beforehand dot        scale 1 euclidean  scale 2, offset
+ * −‖row‖², since ‖q−x‖² = ‖q‖² − (2 q·x − ‖x‖²) and a kernel picks the few positions
+ * above a question's threshold, which go through its heap. Threads take alternate blocks
+ * with heaps of their own, merged at the end. Euclidean distances of the answers are
+ * computed again directly, free of cancellation.
  */
 #include "model/vectors/search.h"
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* One call for both kinds of maps: checks, gathers the rows, runs the method. */
+#include "model/maps/maps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "model/maps/map_kernels.h"
+#include "model/maps/pca.h"
+#include "model/maps/tsne.h"
+
+const char *const maps_method_names[MAPS_METHOD_COUNT] = {"pca", "tsne"};
+
+struct maps_settings maps_defaults(enum maps_method method)
+{
+    return (struct maps_settings){
+        .method = method, .dims = 2, .perplexity = 30, .iterations = 1000, .seed = 1};
+}
+
+static enum err check(const struct vectors *vectors, size_t count,
+                      const struct maps_settings *settings, struct err_info *info)
+{
+    unsigned most = vectors->dim < MAP_DIMS_MAX ? vectors->dim : MAP_DIMS_MAX;
+    if (settings->dims < 1 || settings->dims > most)
+        return err_set_field(info, ERR_INVALID, "/dims",
+                             "A map of these vectors has 1 to %u dimensions", most);
+    if (count < 2 || count > UINT32_MAX)
+        return err_set_field(info, ERR_INVALID, "/words",
+                             "A map needs at least two words");
+    if (settings->method == MAPS_PCA)
+        return ERR_OK;
+    if (!(settings->perplexity >= 1) || settings->perplexity >= (double)count)
+        return err_set_field(info, ERR_INVALID, "/perplexity",
+                             "The perplexity must be at least 1 and less than the number "
+                             "of words, which is %zu",
+                             count);
+    if (settings->iterations < 1 || settings->iterations > MAPS_ITERATIONS_MAX)
+        return err_set_field(info, ERR_INVALID, "/iterations",
+                             "The iterations must be from 1 to %u", MAPS_ITERATIONS_MAX);
+    return ERR_OK;
+}
+
+static enum err fill(struct map *map, const struct vectors *vectors, const float *rows,
+                     const struct maps_settings *settings,
+                     const struct progress *progress, struct err_info *info)
+{
+    if (settings->method == MAPS_PCA)
+        return pca_project(rows, map->count, vectors->dim, vectors->stride, map->dims,
+                           map->points, map->explained);
+    struct tsne_settings tsne = tsne_defaults();
+    tsne.dims = settings->dims;
+    tsne.perplexity = settings->perplexity;
+    tsne.iterations = settings->iterations;
+    tsne.seed = settings->seed;
+    if (settings->threads)
+        tsne.threads = settings->threads < PARALLEL_THREADS_MAX ? settings->threads
+                                                                : PARALLEL_THREADS_MAX;
+    map->iterations = settings->iterations;
+    map->kl = memory_new_array(map->iterations, sizeof *map->kl);
+    return map->kl ? tsne_run(rows, (uint32_t)map->count, vectors->dim, vectors->stride,
+                              &tsne, progress, map->points, map->kl, info)
+                   : ERR_NO_MEMORY;
+}
+
+enum err maps_make(const struct vectors *vectors, const uint32_t *rows, size_t count,
+                   const struct maps_settings *settings, const struct progress *progress,
+                   struct map **out, struct err_info *info)
+{
+    *out = NULL;
+    enum err code = check(vectors, count, settings, info);
+    if (code)
+        return code;
+    struct map *map = memory_new_array(1, sizeof *map);
+    float *gathered = memory_new_aligned(count, vectors->stride * sizeof *gathered);
+    float *points = memory_new_array(count, settings->dims * sizeof *points);
+    if (!map || !gathered || !points) {
+        free(map);
+        free(points);
+        free(gathered);
+        return ERR_NO_MEMORY;
+    }
+    *map = (struct map){.dims = settings->dims, .count = count, .points = points};
+    for (size_t i = 0; i < count; i++)
+        memcpy(gathered + i * vectors->stride, vectors_row(vectors, rows[i]),
+               vectors->stride * sizeof *gathered);
+    code = fill(map, vectors, gathered, settings, progress, info);
+    free(gathered);
+    if (code)
+        maps_free(map);
+    else
+        *out = map;
+    return code;
+}
+
+void maps_free(struct map *map)
+{
+    if (!map)
+        return;
+    free(map->points);
+    free(map->kl);
+    free(map);
+}
