@@ -157,6 +157,14 @@ static void check_idle(struct connection *connection, double now)
         loop_shut(connection);
 }
 
+/* The sender closed and nothing it sent is left. The library clears its readiness after a
+ * short read, so an end that came together with the last bytes is never told to it. */
+static bool sender_left(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* A body must bring body_rate bytes a second over 30 s, or over idle_seconds when that is
  * less. Time in which the loop itself held the sender back does not count. */
 static void check_body_rate(struct exchange *x, double now)
@@ -165,7 +173,13 @@ static void check_body_rate(struct exchange *x, double now)
     double window = settings->idle_seconds < EXCHANGE_STALL_SECONDS
                         ? (double)settings->idle_seconds
                         : EXCHANGE_STALL_SECONDS;
-    if (x->suspended || now - x->window_at < window)
+    if (x->suspended)
+        return;
+    if (sender_left(x->connection->fd)) {
+        loop_shut(x->connection);
+        return;
+    }
+    if (now - x->window_at < window)
         return;
     if ((double)x->window_bytes < (double)settings->body_rate * window) {
         reply_timeout(x->connection->fd);
