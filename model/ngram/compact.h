@@ -12,7 +12,7 @@
 
 #define COMPACT_VALUES 256u
 #define COMPACT_SCAN_MOST 32u /* continuations a context's sums are added up from */
-#define COMPACT_ONES 64u      /* contexts from one sample of `ends` to the next */
+#define COMPACT_ONES 16u      /* contexts from one sample of `ends` to the next */
 
 /* The shares of a context that are not added up from its continuations' codes. */
 struct stored_share {
@@ -25,7 +25,9 @@ struct code_tables {
     float discounted[COMPACT_VALUES]; /* a continuation's own part, before the factor */
     float whole[COMPACT_VALUES];      /* its part in the denominator */
     float count[COMPACT_VALUES];
-    bool weighted; /* the rule's weights are not all 1 */
+    bool weighted;                    /* the rule's weights are not all 1 */
+    float one_factor[COMPACT_VALUES]; /* of a context with one continuation */
+    float one_left[COMPACT_VALUES];
 };
 
 struct compact_level {
@@ -34,9 +36,11 @@ struct compact_level {
     const uint8_t *codes;       /* [count] of counts */
     const uint64_t *ends;       /* below the highest: for each n-gram a 0 for each of its
                                    continuations, then a 1 */
-    uint64_t *samples;          /* where every COMPACT_ONES-th 1 stands */
+    uint32_t *samples;          /* where every COMPACT_ONES-th 1 stands */
     const struct stored_share *stored; /* [stored_count] by rising context */
     size_t stored_count;
+    uint64_t *marks;      /* a bit for each n-gram: whether its shares are stored */
+    uint32_t *ranks;      /* how many are before each 64 of them */
     const float *backoff; /* [count] where the remainder goes to unseen words only */
     struct code_tables tables;
 };
@@ -77,14 +81,31 @@ void compact_tables(struct code_tables *tables, const struct level_rule *rule,
 void compact_share(const struct code_tables *tables, const struct level_rule *rule,
                    const uint8_t *codes, size_t count, float *factor, float *left);
 
-/* Opens n-gram `gram` of level k (below the highest). */
+/* Opens n-gram `gram` of level k (below the highest): first where its continuations are,
+ * then its shares; or both. */
+void compact_range(const struct compact *compact, unsigned k, uint32_t gram,
+                   struct opened *opened);
+void compact_shares(const struct compact *compact, unsigned k, uint32_t gram,
+                    struct opened *opened);
 void compact_open(const struct compact *compact, unsigned k, uint32_t gram,
                   struct opened *opened);
 
-/* p(word | contexts[0 … *count - 1]), where contexts[i] is of level i + 1; replaces them
- * by those after the word. *order: length of the longest n-gram found. */
-double compact_step(const struct compact *compact, struct opened *contexts,
-                    uint32_t *grams, unsigned *count, uint32_t word, unsigned *order);
+/* Where the `rank`-th 1 (from 0) of `ends` stands. */
+uint64_t compact_end(const struct compact_level *level, uint64_t rank);
+
+/* The n-gram of level k among begin … end - 1 whose last word is `word`, or UINT32_MAX.
+ */
+uint32_t compact_find(const struct compact *compact, unsigned k, uint32_t begin,
+                      uint32_t end, uint32_t word);
+
+/* p(word | contexts[0 … count - 1]), where contexts[i] is of level i + 1. Fills grams[]
+ * with the n-grams of levels 1 … *length that end in `word`; the longest found has
+ * *length words, of which those of the highest order are no contexts. */
+double compact_prob(const struct compact *compact, const struct opened *contexts,
+                    unsigned count, uint32_t word, uint32_t *grams, unsigned *length);
+
+/* The scoring of many segments, in compact_score.c. */
+enum err compact_score(const struct lm *lm, struct lm_segment *segments, size_t count);
 
 static inline uint32_t compact_word(const struct compact *compact, unsigned k,
                                     size_t index)

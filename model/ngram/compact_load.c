@@ -129,7 +129,7 @@ static bool sample_ends(struct compact_level *level, uint64_t bits)
         for (uint64_t word = level->ends[index]; word != 0; word &= word - 1) {
             last = index * 64 + (unsigned)__builtin_ctzll(word);
             if (ones % COMPACT_ONES == 0 && ones < level->count)
-                level->samples[ones / COMPACT_ONES] = last;
+                level->samples[ones / COMPACT_ONES] = (uint32_t)last;
             ones++;
         }
     return ones == level->count && (bits == 0 || last + 1 == bits);
@@ -142,6 +142,8 @@ static enum err load_ends(struct compact *compact, const struct artefact *artefa
     char name[ARTEFACT_NAME_SIZE];
     const void *ends;
     uint64_t bits = (uint64_t)level->count + compact->at[k + 1].count;
+    if (bits > UINT32_MAX)
+        return err_set(info, ERR_LIMIT, "The compact n-gram model is too large");
     section_name(name, "ends", k);
     enum err code = need(artefact, name, ARTEFACT_U64, 1,
                          (size_t)((bits + 63) / 64 * sizeof(uint64_t)), &ends, info);
@@ -178,6 +180,25 @@ static enum err load_words(struct compact *compact, const struct artefact *artef
     return ERR_OK;
 }
 
+/* Makes stored shares findable. */
+static enum err mark_stored(struct compact_level *level)
+{
+    size_t words = level->count / 64 + 1;
+    if (level->stored_count == 0)
+        return ERR_OK;
+    level->marks = memory_new_array(words, sizeof *level->marks);
+    level->ranks = memory_new_array(words, sizeof *level->ranks);
+    if (!level->marks || !level->ranks)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < level->stored_count; i++)
+        level->marks[level->stored[i].context / 64] |= (uint64_t)1
+                                                       << level->stored[i].context % 64;
+    for (size_t i = 1; i < words; i++)
+        level->ranks[i] =
+            level->ranks[i - 1] + (uint32_t)__builtin_popcountll(level->marks[i - 1]);
+    return ERR_OK;
+}
+
 /* What is stored with the contexts of level k. */
 static enum err load_shares(struct compact *compact, const struct artefact *artefact,
                             unsigned k, struct err_info *info)
@@ -198,8 +219,9 @@ static enum err load_shares(struct compact *compact, const struct artefact *arte
             (i && level->stored[i].context <= level->stored[i - 1].context) ||
             !shares_are_sensible(&level->stored[i].factor, 2))
             return bad(info, "shares");
-    if (compact->remainder != REMAINDER_UNSEEN)
-        return ERR_OK;
+    code = mark_stored(level);
+    if (code || compact->remainder != REMAINDER_UNSEEN)
+        return code;
     const void *backoff;
     section_name(name, "backoff", k);
     code = need(artefact, name, ARTEFACT_F32, 1, level->count * sizeof(float), &backoff,

@@ -59,6 +59,8 @@ enum err compact_quantise(const struct rules *rules, struct levels *levels,
 {
     uint32_t largest = 0;
     for (unsigned k = 2; k <= levels->order; k++) {
+        if (levels->at[k - 1].count + levels->at[k].count > UINT32_MAX)
+            return ERR_LIMIT;
         const uint32_t *counts = counts_of(rules, levels, k);
         for (size_t i = 0; i < levels->at[k].count; i++)
             largest = counts[i] > largest ? counts[i] : largest;

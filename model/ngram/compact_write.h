@@ -7,7 +7,8 @@
 #include "model/ngram/smoothing.h"
 
 /* Before estimate(): replaces the counts of orders from 2 by those that codes can say,
- * fills values[256] with what each code stands for, and asks estimate() for factors. */
+ * fills values[256] with what each code stands for, and asks estimate() for factors.
+ * ERR_LIMIT when two neighbouring orders have over 4 billion n-grams. */
 MUST_CHECK enum err compact_quantise(const struct rules *rules, struct levels *levels,
                                      uint32_t *values);
 

@@ -223,6 +223,9 @@ static enum err smooth(struct training *training)
         code = choose_rules(training);
     if (!code && training->compact)
         code = compact_quantise(&training->rules, &training->levels, training->values);
+    if (code == ERR_LIMIT)
+        (void)err_set(training->info, code,
+                      "The model is too large for the compact form");
     if (!code)
         code = estimate(&training->rules, &training->levels, training->threads);
     if (!code && training->rules.least[training->order - 1] > 0)
