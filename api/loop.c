@@ -32,7 +32,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-enum { PEEK_BATCH = 64, STOP_SECONDS = 10, TCP_STATE_ESTABLISHED = 1 };
+enum {
+    PEEK_BATCH = 64,
+    STOP_SECONDS = 10,
+    DRAIN_GRACE_SECONDS = 1,
+    TCP_STATE_ESTABLISHED = 1
+};
 
 /* ---- connections ---- */
 
@@ -144,7 +149,9 @@ static void check_idle(struct connection *connection, double now)
 {
     const struct settings *settings = &connection->loop->api->server->settings;
     double head = (double)settings->header_seconds;
-    if (atomic_load(&connection->loop->api->draining) && connection->head_since == 0) {
+    bool waits = connection->fresh && now - connection->idle_since < DRAIN_GRACE_SECONDS;
+    if (atomic_load(&connection->loop->api->draining) && connection->head_since == 0 &&
+        !waits) { /* a new one may be about to ask whether we are ready */
         loop_shut(connection);
         return;
     }

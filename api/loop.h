@@ -23,7 +23,7 @@ enum {
     LOOP_TICK_MS = 250,
     LOOP_SPARES = 64,
     LOOP_ADDRESS_SIZE = 300,
-    LOOP_MEMORY_LIMIT = 32768 /* the library's pool of one connection */
+    LOOP_MEMORY_LIMIT = 16384 /* the library's pool of one connection */
 };
 
 /* One TCP connection. Only its loop's thread touches it. */
