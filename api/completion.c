@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "api/event_queue.h"
 #include "api/generate_request.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -23,8 +24,9 @@ struct completion {
     struct buffer json; /* the reply, or one chunk */
     struct printer p;
     struct completion_logprobs logprobs;
-    size_t *characters; /* of each output so far; streams only */
-    enum err failed;    /* sending */
+    struct event_queue *events; /* streams only, as the next */
+    size_t *characters;         /* of each output so far */
+    enum err failed;            /* sending */
 };
 
 static const char *finish_reason(enum generate_finish finish)
@@ -106,6 +108,13 @@ static void begin_chunk(struct completion *c, size_t output, struct span text)
     printer_key_integer(&c->p, "index", (int64_t)choice_index(c, output));
 }
 
+static enum err send_chunk(struct completion *c)
+{
+    return c->json.failed
+               ? c->json.failed
+               : event_queue_send(c->events, NULL, span_of(c->json.bytes, c->json.size));
+}
+
 static enum err end_chunk(struct completion *c, const char *finish)
 {
     printer_key_text(&c->p, "finish_reason", finish);
@@ -116,7 +125,7 @@ static enum err end_chunk(struct completion *c, const char *finish)
         printer_null(&c->p);
     }
     printer_close(&c->p, '}');
-    return generate_send(c->x, NULL, &c->json);
+    return send_chunk(c);
 }
 
 static enum err send_echo(struct completion *c, size_t output)
@@ -197,9 +206,15 @@ static enum err end_stream(struct completion *c)
         printer_close(&c->p, ']');
         print_usage(&c->p, c->prompt_tokens, c->output_tokens);
         printer_close(&c->p, '}');
-        code = generate_send(c->x, NULL, &c->json);
+        code = send_chunk(c);
     }
-    return code ? code : exchange_sse_send(c->x, NULL, NULL, span_of_text("[DONE]"));
+    if (!code)
+        code = event_queue_send(c->events, NULL, span_of_text("[DONE]"));
+    if (!code) {
+        event_queue_finish_take(c->events);
+        c->events = NULL;
+    }
+    return code;
 }
 
 static enum err answer_all(struct completion *c, struct err_info *info)
@@ -207,7 +222,7 @@ static enum err answer_all(struct completion *c, struct err_info *info)
     enum err code = completion_read_prompts(c->x, &c->request, &c->subject.target, info);
     if (!code && c->request.stream) {
         c->characters = calloc((size_t)c->request.n, sizeof *c->characters);
-        code = c->characters ? exchange_sse_open(c->x) : ERR_NO_MEMORY;
+        code = c->characters ? event_queue_open(c->x, &c->events) : ERR_NO_MEMORY;
     } else if (!code) {
         printer_init(&c->p, &c->json);
         print_head(c);
@@ -249,6 +264,7 @@ enum err completion_post(struct exchange *x, struct err_info *info)
     completion_request_fini(&c->request);
     completion_logprobs_fini(&c->logprobs);
     buffer_fini(&c->json);
+    event_queue_free(c->events);
     free(c->characters);
     free(c);
     return code;

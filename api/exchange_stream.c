@@ -257,16 +257,6 @@ enum err exchange_sse_event(struct exchange *x, const char *id, const char *type
     return cut || behind ? ERR_CANCELLED : ERR_OK;
 }
 
-enum err exchange_sse_send(struct exchange *x, const char *id, const char *type,
-                           struct span data)
-{
-    lock_take(&x->lock);
-    while (pipe_room(&x->out) == 0 && !x->out.ended && !atomic_load(&x->gone))
-        condition_wait(&x->changed, &x->lock, 1.0);
-    lock_release(&x->lock);
-    return exchange_sse_event(x, id, type, data);
-}
-
 void exchange_put_error_event(struct exchange *x, enum err code,
                               const struct err_info *info)
 {

@@ -40,11 +40,6 @@ enum err exchange_sse_open(struct exchange *x);
 MUST_CHECK enum err exchange_sse_event(struct exchange *x, const char *id,
                                        const char *type, struct span data);
 
-/* The same, but waits while the client is behind: for handlers that make events faster
- * than any socket takes them. */
-MUST_CHECK enum err exchange_sse_send(struct exchange *x, const char *id,
-                                      const char *type, struct span data);
-
 /* A reply that goes on after its handler returned, without holding a thread: downloads
  * and long feeds. Open it (exchange_open or exchange_sse_open), then exchange_pump, then
  * return ERR_OK. `more` runs on a pool thread, writes a piece (at most exchange_room

@@ -5,6 +5,7 @@
  * anybody still listens. */
 #include <stdlib.h>
 
+#include "api/event_queue.h"
 #include "api/generate_request.h"
 #include "api/infer.h"
 #include "api/infer_request.h"
@@ -91,22 +92,24 @@ enum err generate_check_cost(struct exchange *x, int64_t outputs, int64_t max_to
     return ERR_OK;
 }
 
-enum err generate_send(struct exchange *x, const char *type, struct buffer *json)
-{
-    return json->failed
-               ? json->failed
-               : exchange_sse_send(x, NULL, type, span_of(json->bytes, json->size));
-}
-
 /* ---- while it is drawn ---- */
 
 struct stream {
     struct exchange *x;
     const struct request *request;
     const struct infer_subject *subject;
-    struct buffer json; /* of one event, used again and again */
+    struct event_queue *events; /* NULL when nothing is streamed */
+    struct buffer json;         /* of one event, used again and again */
     enum err failed;
 };
+
+static enum err send(struct stream *stream, const char *type)
+{
+    const struct buffer *json = &stream->json;
+    return json->failed
+               ? json->failed
+               : event_queue_send(stream->events, type, span_of(json->bytes, json->size));
+}
 
 static void print_event(struct stream *stream, const struct generate_event *event)
 {
@@ -136,10 +139,10 @@ static bool on_event(void *context, const struct generate_event *event)
         stream->failed = ERR_CANCELLED;
         return false;
     }
-    if (!stream->request->stream)
+    if (!stream->events)
         return true;
     print_event(stream, event);
-    stream->failed = generate_send(stream->x, "token", &stream->json);
+    stream->failed = send(stream, "token");
     return !stream->failed;
 }
 
@@ -169,9 +172,14 @@ static enum err finish(struct stream *stream, uint64_t seed,
     buffer_clear(&stream->json);
     printer_init(&p, &stream->json);
     print_answer(&p, stream, seed, answer);
-    return stream->request->stream
-               ? generate_send(stream->x, "done", &stream->json)
-               : exchange_reply_json_take(stream->x, 200, &stream->json);
+    if (!stream->events)
+        return exchange_reply_json_take(stream->x, 200, &stream->json);
+    enum err code = send(stream, "done");
+    if (code)
+        return code;
+    event_queue_finish_take(stream->events);
+    stream->events = NULL;
+    return ERR_OK;
 }
 
 static enum err draw(struct stream *stream, struct span *stops, struct err_info *info)
@@ -191,7 +199,8 @@ static enum err draw(struct stream *stream, struct span *stops, struct err_info 
         .event = on_event,
         .context = stream,
     };
-    enum err code = request->stream ? exchange_sse_open(stream->x) : ERR_OK;
+    enum err code =
+        request->stream ? event_queue_open(stream->x, &stream->events) : ERR_OK;
     if (!code)
         code = infer_generate(&stream->subject->target, &asked, &answer, info);
     if (code)
@@ -223,6 +232,7 @@ enum err generate_post(struct exchange *x, struct err_info *info)
     struct stream stream = {.x = x, .request = &request, .subject = &subject};
     buffer_init(&stream.json, PRINTER_REPLY_MAX);
     code = draw(&stream, stops, info);
+    event_queue_free(stream.events);
     buffer_fini(&stream.json);
     infer_close(&subject);
     free(stops);

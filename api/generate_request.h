@@ -16,9 +16,4 @@ MUST_CHECK enum err generate_check_cost(struct exchange *x, int64_t outputs,
 /* The seed of the request, or one drawn from the system that fits a JSON number. */
 uint64_t generate_seed(bool given, int64_t seed);
 
-/* Sends one event of a stream, waiting for the client to read when it is behind: a fast
- * model outruns every socket. */
-MUST_CHECK enum err generate_send(struct exchange *x, const char *type,
-                                  struct buffer *json);
-
 #endif

@@ -251,6 +251,23 @@ def test_a_stream_outruns_no_slow_reader():
         assert events[-1][1] == "done", events[-1]
 
 
+def test_slow_readers_hold_no_thread():
+    with Firth(inference_threads=1) as firth:
+        firth.put_corpus(text="a b\nb a\n" * 3)
+        firth.train("loop", params={"order": 2, "smoothing": "additive", "delta": 1})
+        body = json.dumps({"model": "loop", "max_tokens": 4000, "n": 16, "stream": True})
+        idle = []
+        for _ in range(4):
+            idle.append(firth.connect())
+            idle[-1].send(f"POST /generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+                          f"application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+            idle[-1].until(b"event: token")  # and reads no more
+        ask = {"model": "loop", "candidates": [{"text": "a", "channel_logprob": 0}]}
+        firth.ok("POST", "/rescore", ask)  # answered by the one thread there is
+        for connection in idle:
+            connection.close()
+
+
 def test_leaving_stops_the_work_and_nobody_elses():
     with Firth() as firth:
         firth.put_corpus(text="a b c\n" * 3 + "c b a\n")
