@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* GloVe (Pennington, Socher and Manning 2014): vectors r_i and r̃_j with biases so that
  * r_i·r̃_j + b_i + b̃_j ≈ log x_ij, minimising
- *     J = ½ Σ f(x_ij) (r_i·r̃_j + b_i + b̃_j − log x_ij)²,  f(x) = min(1, (x/x_max)^alpha)
+ *     J = ½ Σ f(x_ij) (r_i·r̃_j + b_i + b̃_j − log x_ij)²,
+ *     f(x) = min(1, (x/x_max)^alpha),
  * over the non-zero x_ij by AdaGrad. */
 #ifndef FIRTH_MODEL_VECTORS_GLOVE_H
 #define FIRTH_MODEL_VECTORS_GLOVE_H

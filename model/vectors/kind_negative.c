@@ -12,71 +12,29 @@
 
 static const double default_epochs = 5;
 
-#define COMMON_PARAMS(rate_)                                                             \
-    {"dim", PARAM_INTEGER, 1, 4096, "100", NULL, "Numbers in each vector"},              \
-        {"window",                                                                       \
-         PARAM_INTEGER,                                                                  \
-         1,                                                                              \
-         NEGATIVE_WINDOW_MAX,                                                            \
-         "5",                                                                            \
-         NULL,                                                                           \
-         "Words on either side of a word that count as its context; the reach is drawn " \
-         "anew from 1 to this for each word"},                                           \
-        {"negatives",                                                                    \
-         PARAM_INTEGER,                                                                  \
-         1,                                                                              \
-         NEGATIVE_COUNT_MAX,                                                             \
-         "5",                                                                            \
-         NULL,                                                                           \
-         "Random words told from the true one at each step"},                            \
-        {"subsample",                                                                    \
-         PARAM_NUMBER,                                                                   \
-         0,                                                                              \
-         1,                                                                              \
-         "1e-4",                                                                         \
-         NULL,                                                                           \
-         "Words with a larger share of the text are thinned; 0 keeps all"},              \
-        {"learning_rate",                                                                \
-         PARAM_NUMBER,                                                                   \
-         1e-6,                                                                           \
-         10,                                                                             \
-         rate_,                                                                          \
-         NULL,                                                                           \
-         "Step size at the start; it falls linearly to zero"},                           \
-        {"negative_power",                                                               \
-         PARAM_NUMBER,                                                                   \
-         0,                                                                              \
-         1,                                                                              \
-         "0.75",                                                                         \
-         NULL,                                                                           \
-         "Negatives are drawn in proportion to their count to this power"},              \
-        {"min_subword",                                                                  \
-         PARAM_INTEGER,                                                                  \
-         0,                                                                              \
-         SUBWORDS_LENGTH_MAX,                                                            \
-         "0",                                                                            \
-         NULL,                                                                           \
-         "Shortest character n-gram of a word that has a vector of its own; 0: none"},   \
-        {"max_subword",                                                                  \
-         PARAM_INTEGER,                                                                  \
-         0,                                                                              \
-         SUBWORDS_LENGTH_MAX,                                                            \
-         "0",                                                                            \
-         NULL,                                                                           \
-         "Longest character n-gram of a word that has a vector of its own; 0: none"},    \
-        {"subword_buckets",                                                              \
-         PARAM_INTEGER,                                                                  \
-         1,                                                                              \
-         SUBWORDS_BUCKETS_MAX,                                                           \
-         "200000",                                                                       \
-         NULL,                                                                           \
-         "Vectors that the character n-grams share by their hash"},                      \
-    {                                                                                    \
-        NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL                                      \
-    }
-
-static const struct param skipgram_params[] = {COMMON_PARAMS("0.05")};
-static const struct param cbow_params[] = {COMMON_PARAMS("0.05")};
+static const struct param negative_params[] = {
+    {"dim", PARAM_INTEGER, 1, 4096, "100", NULL, "Numbers in each vector"},
+    {"window", PARAM_INTEGER, 1, NEGATIVE_WINDOW_MAX, "5", NULL,
+     "Words on either side of a word that count as its context; the reach is drawn anew "
+     "from 1 to this for each word"},
+    {"negatives", PARAM_INTEGER, 1, NEGATIVE_COUNT_MAX, "5", NULL,
+     "Random words told from the true one at each step"},
+    {"subsample", PARAM_NUMBER, 0, 1, "1e-4", NULL,
+     "Words with a larger share of the text are thinned; 0 keeps all"},
+    {"learning_rate", PARAM_NUMBER, 1e-6, 10, "0.05", NULL,
+     "Step size at the start; it falls linearly to zero"},
+    {"negative_power", PARAM_NUMBER, 0, 1, "0.75", NULL,
+     "Negatives are drawn in proportion to their count to this power"},
+    {"context_share", PARAM_NUMBER, 0, 1, "0.25", NULL,
+     "Share of a word's vector as a context that is added to its own at the end; not "
+     "with subwords"},
+    {"min_subword", PARAM_INTEGER, 0, SUBWORDS_LENGTH_MAX, "0", NULL,
+     "Shortest character n-gram of a word that has a vector of its own"},
+    {"max_subword", PARAM_INTEGER, 0, SUBWORDS_LENGTH_MAX, "0", NULL,
+     "Longest character n-gram of a word that has a vector of its own; 0: none"},
+    {"subword_buckets", PARAM_INTEGER, 1, SUBWORDS_BUCKETS_MAX, "200000", NULL,
+     "Vectors that the character n-grams share by their hash"},
+    {NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL}};
 
 static struct negative_settings settings_of(const struct train_spec *spec)
 {
@@ -89,6 +47,7 @@ static struct negative_settings settings_of(const struct train_spec *spec)
         .negatives = (uint32_t)params_number(params, "negatives"),
         .subsample = params_number(params, "subsample"),
         .rate = params_number(params, "learning_rate"),
+        .context_share = params_number(params, "context_share"),
         .power = params_number(params, "negative_power"),
         .epochs = spec->budget.epochs > 0 ? spec->budget.epochs
                   : limited               ? 1000
@@ -176,7 +135,7 @@ const struct kind kind_skipgram = {
     .name = "skipgram",
     .help = "Word vectors that predict the words around each word (skip-gram with "
             "negative sampling)",
-    .params = skipgram_params,
+    .params = negative_params,
     .can = CAN_VECTORS,
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
     .train = train,
@@ -188,7 +147,7 @@ const struct kind kind_cbow = {
     .help =
         "Word vectors whose mean around a gap predicts the word in it (continuous bag "
         "of words with negative sampling)",
-    .params = cbow_params,
+    .params = negative_params,
     .can = CAN_VECTORS,
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
     .train = train,

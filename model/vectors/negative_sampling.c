@@ -283,7 +283,14 @@ enum err negative_sampling_run(struct negative_trainer *trainer,
 float *negative_sampling_finish(struct negative_trainer *trainer, size_t *stride)
 {
     *stride = trainer->stride;
-    for (uint32_t word = 0; trainer->subwords && word < trainer->corpus->words; word++)
-        negative_worker_vector(trainer, word, trainer->input + word * trainer->stride);
+    for (uint32_t word = 0; word < trainer->corpus->words; word++) {
+        float *row = trainer->input + word * trainer->stride;
+        if (trainer->subwords)
+            negative_worker_vector(trainer, word, row);
+        else
+            trainer->kernels->add(row, (float)trainer->settings->context_share,
+                                  trainer->output + word * trainer->stride,
+                                  trainer->stride);
+    }
     return trainer->input;
 }

@@ -22,6 +22,7 @@ struct negative_settings {
     bool cbow;
     uint32_t dim, window, negatives;
     double subsample, rate;
+    double context_share;    /* of a word's output row added to its vector in the end */
     double power;           /* negatives are drawn with count^power */
     double epochs, seconds; /* seconds 0: not limited */
     uint64_t tokens;        /* 0: not limited */
@@ -53,8 +54,9 @@ double negative_sampling_loss(const struct negative_trainer *trainer);
 uint64_t negative_sampling_tokens(const struct negative_trainer *trainer);
 
 /* Ends training and gives the result: rows 0 … words-1 of a matrix [words + buckets]
- * [stride] are the words' vectors (with subwords, the mean of a word's row and its
- * n-grams'), the others the n-grams' rows. Borrowed. */
+ * [stride] are the words' vectors (their input row plus context_share of their output
+ * row; with subwords instead the mean of a word's row and its n-grams'), the others the
+ * n-grams' rows. Borrowed. */
 float *negative_sampling_finish(struct negative_trainer *trainer, size_t *stride);
 
 #endif
