@@ -15,9 +15,6 @@
 #include "model/vectors/kernels.h"
 #include "model/vectors/subwords.h"
 
-/* A row's length may not exceed this, so that dot products of rows stay finite. */
-static const double length_max = 1e15;
-
 size_t vectors_stride(uint32_t dim)
 {
     return ((size_t)dim + KERNELS_WIDTH - 1) / KERNELS_WIDTH * KERNELS_WIDTH;
@@ -60,7 +57,7 @@ static enum err measure_rows(struct vectors *vectors, struct err_info *info)
         double sum = 0;
         for (uint32_t d = 0; d < vectors->dim; d++)
             sum += (double)from[d] * from[d];
-        if (!(sum <= length_max * length_max))
+        if (!(sum <= VECTORS_LENGTH_MAX * VECTORS_LENGTH_MAX))
             return err_set(info, ERR_INVALID,
                            "the vector in row %u is not finite or longer than 1e15",
                            row + 1);

@@ -25,6 +25,9 @@ struct vectors {
     float *owned_matrix, *owned_norms;
 };
 
+/* A row's length may not exceed this, so that dot products of rows stay finite. */
+#define VECTORS_LENGTH_MAX 1e15
+
 /* Floats from row to row for vectors of `dim` numbers: whole cache lines. */
 size_t vectors_stride(uint32_t dim);
 

@@ -244,6 +244,16 @@ static enum err read_numbers(struct import *import, struct span line, float *row
     return ERR_OK;
 }
 
+static enum err check_length(struct import *import, const float *row)
+{
+    double sum = 0;
+    for (uint32_t d = 0; d < import->dim; d++)
+        sum += (double)row[d] * (double)row[d];
+    return sum <= VECTORS_LENGTH_MAX * VECTORS_LENGTH_MAX
+               ? ERR_OK
+               : bad(import, 0, "the vector is longer than 1e15");
+}
+
 static enum err read_text_record(struct import *import, bool *done)
 {
     struct span line;
@@ -266,6 +276,8 @@ static enum err read_text_record(struct import *import, bool *done)
     code = new_row(import, &row);
     if (!code)
         code = read_numbers(import, line, row, &word_size);
+    if (!code)
+        code = check_length(import, row);
     if (!code && ends_in_number(span_of(line.bytes, word_size)))
         code = bad(import, 0, "the row has too many numbers");
     if (!code)
@@ -308,6 +320,8 @@ static enum err read_binary_record(struct import *import, bool *done)
         memcpy(row, space + 1, bytes);
         code = check_finite(import, row, word_size + 1);
     }
+    if (!code)
+        code = check_length(import, row);
     if (!code)
         code = add_word(import, span_of(first, word_size));
     if (!code)

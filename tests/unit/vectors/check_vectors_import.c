@@ -130,6 +130,7 @@ static const struct refusal refusals[] = {
     {GLOVE, "a 1 2\r\n", 0, "carriage", 1, 5},
     {GLOVE, "a 0,1 0,2\n", 0, "1 to 16384 numbers", 1, 0},
     {GLOVE, "a 0.1 0.2\nb 0,1 0,2\n", 0, "finite", 2, 16},
+    {GLOVE, "a 1e38 1\n", 0, "longer than 1e15", 1, 0},
     {GLOVE, "\n", 0, "empty", 1, 0},
     {GLOVE, "word\n", 0, "1 to 16384 numbers", 1, 0},
     {BIN, "2 1\na 1234\nb 12", 0, "within a vector", 2, 15},
