@@ -30,13 +30,12 @@
 #endif
 
 #if SIMD_X86 && defined(__clang__)
+#define SIMD_PUSH(text) _Pragma(#text)
+#define SIMD_TARGET_FUNCTIONS(sets)                                                      \
+    SIMD_PUSH(clang attribute push(__attribute__((target(sets))), apply_to = function))
 #define SIMD_BEGIN_AVX512                                                                \
-    _Pragma("clang attribute "                                                           \
-            "push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,"      \
-            "fma\"))), apply_to=function)")
-#define SIMD_BEGIN_AVX2                                                                  \
-    _Pragma("clang attribute push(__attribute__((target(\"avx2,fma\"))), "               \
-            "apply_to=function)")
+    SIMD_TARGET_FUNCTIONS("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#define SIMD_BEGIN_AVX2 SIMD_TARGET_FUNCTIONS("avx2,fma")
 #define SIMD_END _Pragma("clang attribute pop")
 #elif SIMD_X86
 #define SIMD_BEGIN_AVX512                                                                \
