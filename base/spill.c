@@ -162,6 +162,31 @@ enum err spill_map(struct spill *spill, struct span *content)
     return ERR_OK;
 }
 
+enum err spill_map_writable(struct spill *spill, uint64_t size, void **bytes)
+{
+    *bytes = NULL;
+    enum err code = flush(spill);
+    if (code)
+        return code;
+    if (size < spill->flushed || size > SIZE_MAX - 1)
+        return ERR_INVALID;
+    int failed = size > 0 ? posix_fallocate(spill->fd, 0, (off_t)size) : 0;
+    if (failed)
+        return err_from_errno(failed);
+    if (spill->mapped)
+        munmap(spill->mapped, spill->mapped_size);
+    spill->flushed = size;
+    spill->mapped_size = size ? (size_t)size : 1; /* an empty file maps too, unused */
+    spill->mapped = mmap(NULL, spill->mapped_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                         spill->fd, 0);
+    if (spill->mapped == MAP_FAILED) {
+        spill->mapped = NULL;
+        return err_from_errno(errno);
+    }
+    *bytes = spill->mapped;
+    return ERR_OK;
+}
+
 int spill_fd(struct spill *spill)
 {
     return flush(spill) ? -1 : spill->fd;

@@ -30,6 +30,12 @@ MUST_CHECK enum err spill_read(struct spill *spill, uint64_t offset, void *bytes
  * empty span. */
 MUST_CHECK enum err spill_map(struct spill *spill, struct span *content);
 
+/* Makes the content `size` bytes long (no less than it is; new ones are zero) and maps it
+ * for reading and writing, valid until spill_close: memory that may leave for the disk
+ * when it is short. The space is reserved now, so that a full disk is an error here and
+ * no signal later. Nothing may be appended afterwards. */
+MUST_CHECK enum err spill_map_writable(struct spill *spill, uint64_t size, void **bytes);
+
 /* The file descriptor (borrowed), flushed, to be handed to a child process; -1 on error.
  */
 int spill_fd(struct spill *spill);

@@ -157,6 +157,11 @@ size_t counting_runs_count(const struct counting_runs *runs)
     return runs->count;
 }
 
+uint64_t counting_runs_records(const struct counting_runs *runs)
+{
+    return spill_size(runs->spill) / (counting_record_words(&runs->format) * 4);
+}
+
 enum err counting_runs_begin(struct counting_runs *runs)
 {
     enum err code =

@@ -54,6 +54,7 @@ MUST_CHECK enum err counting_runs_new(const struct counting_format *format,
                                       const char *directory, struct counting_runs **out);
 void counting_runs_free(struct counting_runs *runs);
 size_t counting_runs_count(const struct counting_runs *runs);
+uint64_t counting_runs_records(const struct counting_runs *runs); /* in all of them */
 
 /* Starts a run; the records appended until the next begin must have rising keys. */
 MUST_CHECK enum err counting_runs_begin(struct counting_runs *runs);

@@ -71,13 +71,10 @@ enum err compact_quantise(const struct rules *rules, struct levels *levels,
         for (size_t i = 0; i < levels->at[k].count; i++)
             counts[i] = values[code_of(values, counts[i])];
     }
-    for (unsigned k = 1; k < levels->order; k++) {
-        struct level *level = &levels->at[k];
-        level->factor = memory_new_array(level->count, sizeof *level->factor);
-        if (!level->factor)
-            return ERR_NO_MEMORY;
-    }
-    return ERR_OK;
+    enum err code = ERR_OK;
+    for (unsigned k = 1; !code && k < levels->order; k++)
+        code = levels_new_array(levels, k, LEVEL_FACTOR, levels->at[k].count);
+    return code;
 }
 
 /* ---- sections ---- */

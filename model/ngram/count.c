@@ -21,7 +21,7 @@
 #include "model/ngram/window_sort.h"
 #include "model/text/vocab.h"
 
-enum { RECORDS_AT_ONCE = 1024, BLOCK_LEAST = 1 << 12 };
+enum { RECORDS_AT_ONCE = 1024, BLOCK_LEAST = 1 << 12, BYTES_A_GRAM = 28 };
 
 struct block {
     uint32_t *ids; /* [count] */
@@ -223,6 +223,17 @@ static enum err join_blocks(struct counter *counter)
     return code;
 }
 
+/* About how much memory the levels of all runs would take, if no record repeats. */
+static uint64_t levels_bytes(const struct counter *counter)
+{
+    uint64_t records = 0;
+    unsigned order = counter->settings.order;
+    for (unsigned t = 0; t < counter->settings.threads; t++)
+        if (counter->blocks[t].runs)
+            records += counting_runs_records(counter->blocks[t].runs);
+    return records * BYTES_A_GRAM * (order < 3 ? order : 3);
+}
+
 static enum err merge_blocks(struct counter *counter, struct levels *levels)
 {
     struct counting_runs *sets[64];
@@ -237,13 +248,16 @@ static enum err merge_blocks(struct counter *counter, struct levels *levels)
         if (block->runs)
             sets[set_count++] = block->runs;
     }
+    levels->order = counter->settings.order;
+    levels->vocab_size = counter->settings.vocab_size;
+    levels->directory = counter->settings.directory;
+    levels->on_disk = levels_bytes(counter) > counter->settings.memory_bytes;
     struct counting_merge *merge = NULL;
     if (!code)
         code = counting_merge_new(sets, set_count,
                                   (size_t)(counter->settings.memory_bytes / 4), &merge);
     if (!code)
-        code = merge_levels(merge, counter->settings.order, counter->settings.vocab_size,
-                            levels);
+        code = merge_levels(merge, counter->settings.progress, levels);
     counting_merge_free(merge);
     return code;
 }

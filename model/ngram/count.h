@@ -5,14 +5,16 @@
 
 #include <stdbool.h>
 
+#include "base/progress.h"
 #include "model/ngram/levels.h"
 
 struct counter_settings {
     unsigned order; /* 1 … NGRAM_ORDER_MAX */
     uint32_t vocab_size;
-    unsigned threads;      /* how many threads call counter_add */
-    uint64_t memory_bytes; /* what counting may use */
-    const char *directory; /* for spills, as in spill_open */
+    unsigned threads;                /* how many threads call counter_add */
+    uint64_t memory_bytes;           /* what counting may use */
+    const char *directory;           /* for spills, as in spill_open */
+    const struct progress *progress; /* told while counter_finish merges; may be NULL */
 };
 
 struct counter;

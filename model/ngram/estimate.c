@@ -16,9 +16,7 @@
 #include "model/ngram/smoothing.h"
 
 #include <math.h>
-#include <stdlib.h>
 
-#include "base/memory.h"
 #include "base/parallel.h"
 #include "model/text/vocab.h"
 
@@ -188,18 +186,13 @@ static void estimate_words(const struct estimator *estimator)
 
 static enum err alloc_results(struct levels *levels)
 {
-    for (unsigned k = 1; k <= levels->order; k++) {
-        struct level *level = &levels->at[k];
-        level->prob = memory_new_array(level->count, sizeof *level->prob);
-        if (!level->prob)
-            return ERR_NO_MEMORY;
-        if (k == levels->order)
-            continue;
-        level->backoff = memory_new_array(level->count, sizeof *level->backoff);
-        if (!level->backoff)
-            return ERR_NO_MEMORY;
+    enum err code = ERR_OK;
+    for (unsigned k = 1; !code && k <= levels->order; k++) {
+        code = levels_new_array(levels, k, LEVEL_PROB, levels->at[k].count);
+        if (!code && k < levels->order)
+            code = levels_new_array(levels, k, LEVEL_BACKOFF, levels->at[k].count);
     }
-    return ERR_OK;
+    return code;
 }
 
 enum err estimate(const struct rules *rules, struct levels *levels, unsigned threads)

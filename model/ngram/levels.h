@@ -9,6 +9,7 @@
 #ifndef FIRTH_MODEL_NGRAM_LEVELS_H
 #define FIRTH_MODEL_NGRAM_LEVELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,13 +33,40 @@ struct level {
     float *factor;      /* [count] of a discounted count, where it was asked for */
 };
 
+enum level_array {
+    LEVEL_WORD,
+    LEVEL_RAW,
+    LEVEL_SUFFIX,
+    LEVEL_BEGIN,
+    LEVEL_DISTINCT,
+    LEVEL_PROB,
+    LEVEL_BACKOFF,
+    LEVEL_FACTOR,
+    LEVEL_ARRAYS
+};
+
+struct spill;
+
 struct levels {
     unsigned order;
     uint32_t vocab_size;
+    bool on_disk;          /* new arrays are mapped files, for levels beyond memory */
+    const char *directory; /* of those files, as in spill_open */
     struct level at[NGRAM_ORDER_MAX + 1]; /* 1 … order; 0 is unused */
+    struct spill *spills[NGRAM_ORDER_MAX + 1][LEVEL_ARRAYS]; /* behind mapped arrays */
 };
 
 void levels_fini(struct levels *levels);
+
+/* Gives level k a new array of `count` zeros in place of the one it has. */
+MUST_CHECK enum err levels_new_array(struct levels *levels, unsigned k,
+                                     enum level_array which, size_t count);
+
+/* Gives level k an array that lies in a spill of `count` numbers, which it takes over,
+ * also on failure. */
+MUST_CHECK enum err levels_take_spill(struct levels *levels, unsigned k,
+                                      enum level_array which, struct spill *spill,
+                                      size_t count);
 
 /* Sets begin of level k (order > k) from the counts of levels k and k + 1. */
 void levels_link(struct levels *levels, unsigned k);

@@ -11,53 +11,85 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/progress.h"
+#include "base/spill.h"
 #include "model/text/vocab.h"
 
-enum { RECORDS_AT_ONCE = 1024 };
+enum { RECORDS_AT_ONCE = 1024, CALLS_A_REPORT = 256 };
 
-/* A level that grows. */
-struct growing {
-    struct level *level;
-    size_t word_room, raw_room, begin_room;
+/* An array of a level that grows, in memory or on disk. */
+struct column {
+    uint32_t *numbers; /* [room], or NULL when on disk */
+    struct spill *spill;
+    size_t count, room;
 };
 
 struct builder {
     struct levels *levels;
-    struct growing at[NGRAM_ORDER_MAX + 1];
-    uint32_t path[NGRAM_ORDER_MAX];
-    unsigned path_length; /* 0 before the first record */
+    struct column columns[NGRAM_ORDER_MAX + 1][LEVEL_ARRAYS];
+    size_t counts[NGRAM_ORDER_MAX + 1];    /* n-grams begun */
+    uint32_t path[NGRAM_ORDER_MAX];        /* the n-gram at hand … */
+    uint32_t occurrences[NGRAM_ORDER_MAX]; /* … and how often its prefixes occur */
+    unsigned path_length;                  /* 0 before the first record */
 };
 
-static enum err append_node(struct builder *builder, unsigned k, uint32_t word)
+static enum err column_append(struct builder *builder, unsigned k, enum level_array which,
+                              uint32_t number)
 {
-    struct growing *growing = &builder->at[k];
-    struct level *level = growing->level;
-    if (level->count >= NGRAM_COUNT_MAX)
-        return ERR_LIMIT;
-    enum err code = memory_grow(&level->word, &growing->word_room, level->count + 1,
-                                sizeof *level->word);
-    if (!code)
-        code = memory_grow(&level->raw, &growing->raw_room, level->count + 1,
-                           sizeof *level->raw);
-    if (!code && k < builder->levels->order)
-        code = memory_grow(&level->begin, &growing->begin_room, level->count + 2,
-                           sizeof *level->begin);
-    if (code)
-        return code;
-    level->word[level->count] = word;
-    level->raw[level->count] = 0;
-    if (level->begin)
-        level->begin[level->count] = (uint32_t)builder->levels->at[k + 1].count;
-    level->count++;
-    return ERR_OK;
+    struct column *column = &builder->columns[k][which];
+    enum err code = ERR_OK;
+    if (builder->levels->on_disk) {
+        if (!column->spill)
+            code = spill_open(builder->levels->directory, &column->spill);
+        if (!code)
+            code = spill_append(column->spill, &number, sizeof number);
+    } else {
+        code = memory_grow(&column->numbers, &column->room, column->count + 1,
+                           sizeof *column->numbers);
+        if (!code)
+            column->numbers[column->count] = number;
+    }
+    column->count += !code;
+    return code;
 }
 
-/* Level 1 is dense: words that do not occur before `word` get their empty entries. */
-static enum err append_words_until(struct builder *builder, uint32_t end)
+/* The n-gram of level k at hand is complete. */
+static enum err end_node(struct builder *builder, unsigned k)
+{
+    return column_append(builder, k, LEVEL_RAW, builder->occurrences[k - 1]);
+}
+
+static enum err begin_node(struct builder *builder, unsigned k, uint32_t word)
+{
+    if (builder->counts[k]++ >= NGRAM_COUNT_MAX)
+        return ERR_LIMIT;
+    builder->path[k - 1] = word;
+    builder->occurrences[k - 1] = 0;
+    enum err code = column_append(builder, k, LEVEL_WORD, word);
+    if (!code && k < builder->levels->order)
+        code = column_append(builder, k, LEVEL_BEGIN, (uint32_t)builder->counts[k + 1]);
+    return code;
+}
+
+/* Level 1 is dense: words that do not occur before `end` get their empty entries. */
+static enum err add_words_until(struct builder *builder, uint32_t end)
 {
     enum err code = ERR_OK;
-    for (struct level *level = &builder->levels->at[1]; !code && level->count < end;)
-        code = append_node(builder, 1, (uint32_t)level->count);
+    while (!code && builder->counts[1] < end) {
+        code = begin_node(builder, 1, (uint32_t)builder->counts[1]);
+        if (!code)
+            code = end_node(builder, 1);
+    }
+    return code;
+}
+
+/* Ends the n-grams at hand of more than `same` words. */
+static enum err end_path(struct builder *builder, unsigned same)
+{
+    enum err code = ERR_OK;
+    for (unsigned k = builder->path_length; !code && k > same; k--)
+        code = end_node(builder, k);
+    builder->path_length = same;
     return code;
 }
 
@@ -69,50 +101,64 @@ static enum err add_record(struct builder *builder, const uint32_t *record)
     while (same < length && same < builder->path_length &&
            builder->path[same] == record[same])
         same++;
+    enum err code = end_path(builder, same);
+    if (!code && same == 0)
+        code = add_words_until(builder, record[0]);
+    for (unsigned k = same + 1; !code && k <= length; k++)
+        code = begin_node(builder, k, record[k - 1]);
     uint64_t occurrences = counting_get_u64(record + order);
-    enum err code = ERR_OK;
-    for (unsigned k = same + 1; !code && k <= length; k++) {
-        builder->path[k - 1] = record[k - 1];
-        code = k == 1 ? append_words_until(builder, record[0] + 1)
-                      : append_node(builder, k, record[k - 1]);
-    }
-    for (unsigned k = 1; !code && k <= length; k++) {
-        uint32_t *raw = &builder->levels->at[k].raw[builder->levels->at[k].count - 1];
-        if (occurrences > NGRAM_COUNT_MAX - *raw)
+    for (unsigned k = 0; !code && k < length; k++) {
+        if (occurrences > NGRAM_COUNT_MAX - builder->occurrences[k])
             return ERR_LIMIT;
-        *raw += (uint32_t)occurrences;
+        builder->occurrences[k] += (uint32_t)occurrences;
     }
     builder->path_length = length;
     return code;
 }
 
-static enum err add_all(struct builder *builder, struct counting_merge *merge)
+static enum err add_all(struct builder *builder, struct counting_merge *merge,
+                        const struct progress *progress)
 {
+    const struct progress_report report = {.fraction = 0.55, .phase = "counting"};
     unsigned order = builder->levels->order;
     uint32_t *records = memory_new_array(RECORDS_AT_ONCE, (order + 2u) * sizeof *records);
-    size_t got = 1;
+    size_t got = 1, calls = 0;
     enum err code = records ? ERR_OK : ERR_NO_MEMORY;
     while (!code && got > 0) {
         code = counting_merge_next(merge, records, RECORDS_AT_ONCE, &got);
         for (size_t i = 0; !code && i < got; i++)
             code = add_record(builder, records + i * (order + 2u));
+        if (!code && ++calls % CALLS_A_REPORT == 0 &&
+            progress_report(progress, &report) == PROGRESS_STOP)
+            code = ERR_CANCELLED;
     }
     free(records);
     return code;
 }
 
-/* The last entry of `begin`, and arrays for levels that stayed empty. */
-static enum err close_levels(struct builder *builder)
+/* Hands the columns to the levels; what is left of them is freed. */
+static enum err give_columns(struct builder *builder, enum err code)
 {
-    for (unsigned k = 1; k < builder->levels->order; k++) {
+    for (unsigned k = 1; k <= builder->levels->order; k++)
+        for (enum level_array which = LEVEL_WORD; which <= LEVEL_BEGIN; which++) {
+            struct column *column = &builder->columns[k][which];
+            if (!code && column->spill) {
+                code = levels_take_spill(builder->levels, k, which, column->spill,
+                                         column->count);
+                column->spill = NULL;
+            }
+            spill_close(column->spill);
+            column->spill = NULL;
+        }
+    for (unsigned k = 1; k <= builder->levels->order; k++) {
         struct level *level = &builder->levels->at[k];
-        enum err code = memory_grow(&level->begin, &builder->at[k].begin_room,
-                                    level->count + 1, sizeof *level->begin);
-        if (code)
-            return code;
-        level->begin[level->count] = (uint32_t)builder->levels->at[k + 1].count;
+        struct column *columns = builder->columns[k];
+        level->count = builder->counts[k];
+        level->word = level->word ? level->word : columns[LEVEL_WORD].numbers;
+        level->raw = level->raw ? level->raw : columns[LEVEL_RAW].numbers;
+        level->begin = level->begin ? level->begin : columns[LEVEL_BEGIN].numbers;
     }
-    return ERR_OK;
+    return code;
 }
 
 uint32_t levels_child(const struct levels *levels, unsigned k, uint32_t parent,
@@ -135,9 +181,9 @@ static enum err find_suffixes_of_level(struct levels *levels, unsigned k)
 {
     struct level *level = &levels->at[k];
     const struct level *parents = &levels->at[k - 1];
-    level->suffix = memory_new_array(level->count, sizeof *level->suffix);
-    if (!level->suffix)
-        return ERR_NO_MEMORY;
+    enum err code = levels_new_array(levels, k, LEVEL_SUFFIX, level->count);
+    if (code)
+        return code;
     for (size_t parent = 0; parent < parents->count; parent++)
         for (size_t i = parents->begin[parent]; i < parents->begin[parent + 1]; i++) {
             uint32_t word = level->word[i];
@@ -154,27 +200,23 @@ static enum err find_suffixes_of_level(struct levels *levels, unsigned k)
 enum err levels_find_suffixes(struct levels *levels)
 {
     enum err code = ERR_OK;
-    for (unsigned k = 2; !code && k <= levels->order; k++) {
-        free(levels->at[k].suffix);
-        levels->at[k].suffix = NULL;
+    for (unsigned k = 2; !code && k <= levels->order; k++)
         code = find_suffixes_of_level(levels, k);
-    }
     return code;
 }
 
-enum err merge_levels(struct counting_merge *merge, unsigned order, uint32_t vocab_size,
+enum err merge_levels(struct counting_merge *merge, const struct progress *progress,
                       struct levels *levels)
 {
     struct builder builder = {.levels = levels};
-    levels->order = order;
-    levels->vocab_size = vocab_size;
-    for (unsigned k = 1; k <= order; k++)
-        builder.at[k].level = &levels->at[k];
-    enum err code = add_all(&builder, merge);
+    enum err code = add_all(&builder, merge, progress);
     if (!code)
-        code = append_words_until(&builder, vocab_size);
+        code = end_path(&builder, 0);
     if (!code)
-        code = close_levels(&builder);
+        code = add_words_until(&builder, levels->vocab_size);
+    for (unsigned k = 1; !code && k < levels->order; k++)
+        code = column_append(&builder, k, LEVEL_BEGIN, (uint32_t)builder.counts[k + 1]);
+    code = give_columns(&builder, code);
     if (!code)
         code = levels_find_suffixes(levels);
     if (code)

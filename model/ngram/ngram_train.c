@@ -99,7 +99,8 @@ static enum err count_corpus(struct training *training)
         .threads = training->threads,
         .memory_bytes =
             training->spec->memory_bytes ? training->spec->memory_bytes : MEMORY_DEFAULT,
-        .directory = training->input->scratch_directory};
+        .directory = training->input->scratch_directory,
+        .progress = training->progress};
     enum err code = counter_new(&settings, &training->counter);
     if (code)
         return code;

@@ -38,8 +38,10 @@ void corpus_free(struct corpus *corpus)
 struct levels corpus_levels(const struct corpus *corpus, unsigned order, unsigned threads,
                             uint64_t memory_bytes)
 {
-    const struct counter_settings settings = {order, corpus->vocab_size, threads,
-                                              memory_bytes, NULL};
+    const struct counter_settings settings = {.order = order,
+                                              .vocab_size = corpus->vocab_size,
+                                              .threads = threads,
+                                              .memory_bytes = memory_bytes};
     struct counter *counter;
     struct levels levels;
     ck_assert_int_eq(counter_new(&settings, &counter), ERR_OK);
