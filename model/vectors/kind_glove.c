@@ -5,6 +5,7 @@
 
 #include "model/model.h"
 #include "model/vectors/glove.h"
+#include "model/vectors/vectors_estimate.h"
 #include "model/vectors/vectors_file.h"
 #include "model/vectors/vectors_kinds.h"
 
@@ -141,4 +142,5 @@ const struct kind kind_glove = {
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
     .train = train,
     .load = vectors_file_load,
+    .estimate = vectors_estimate,
 };

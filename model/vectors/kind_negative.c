@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "model/model.h"
 #include "model/vectors/negative_sampling.h"
+#include "model/vectors/vectors_estimate.h"
 #include "model/vectors/vectors_file.h"
 #include "model/vectors/vectors_kinds.h"
 
@@ -140,6 +141,7 @@ const struct kind kind_skipgram = {
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
     .train = train,
     .load = vectors_file_load,
+    .estimate = vectors_estimate,
 };
 
 const struct kind kind_cbow = {
@@ -152,4 +154,5 @@ const struct kind kind_cbow = {
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
     .train = train,
     .load = vectors_file_load,
+    .estimate = vectors_estimate,
 };

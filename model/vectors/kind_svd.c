@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "model/model.h"
 #include "model/vectors/svd.h"
+#include "model/vectors/vectors_estimate.h"
 #include "model/vectors/vectors_file.h"
 #include "model/vectors/vectors_kinds.h"
 
@@ -138,4 +139,5 @@ const struct kind kind_svd = {
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
     .train = train,
     .load = vectors_file_load,
+    .estimate = vectors_estimate,
 };
