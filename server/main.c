@@ -8,8 +8,10 @@
  * one ends the process at once; and so does the clock when draining takes too long.
  * Whatever was acknowledged is durable by then, so ending early loses nothing.
  *
- * OpenBLAS makes its threads when it is loaded, before main; Firth has threads of its own
- * and wants one there, so the daemon starts itself anew when the variable is not set. */
+ * OpenBLAS makes its threads and picks its kernels when it is loaded, before main. Firth
+ * has threads of its own and wants one there, and a processor newer than the library must
+ * not be taken for one of 2004 (model/nn/blas.h), so the program starts itself anew with
+ * the variables that say so when they are not set. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -28,6 +30,7 @@
 #include "api/cli.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/nn/blas.h"
 #include "server/server.h"
 #include "server/spawn.h"
 
@@ -237,7 +240,11 @@ static int serve(int argc, char **argv)
 static void start_anew_for_openblas(char **argv)
 {
     char path[PATH_MAX_BYTES];
-    if (getenv("OPENBLAS_NUM_THREADS") || setenv("OPENBLAS_NUM_THREADS", "1", 1))
+    const char *core = getenv("OPENBLAS_CORETYPE") ? NULL : blas_core_override();
+    if (getenv("OPENBLAS_NUM_THREADS") && !core)
+        return;
+    if (setenv("OPENBLAS_NUM_THREADS", "1", 1) ||
+        (core && setenv("OPENBLAS_CORETYPE", core, 1)))
         return;
     ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
     if (size <= 0)
@@ -258,8 +265,8 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--trainer") == 0)
         return trainer_main(TRAINER_SOCKET);
+    start_anew_for_openblas(argv);
     if (argc < 2 || strcmp(argv[1], "serve") != 0 || asks_for_help(argc, argv))
         return cli_run(argc, argv);
-    start_anew_for_openblas(argv);
     return serve(argc, argv);
 }
