@@ -129,7 +129,12 @@ static bool next_piece(struct token_cursor *cursor)
     }
     cursor->piece.text = piece;
     cursor->piece.at = cursor->piece.next = 0;
-    cursor->piece.count = bpe_encode(tokenizer->bpe, piece, cursor->piece.sizes);
+    if (tokenizer->bpe) {
+        cursor->piece.count = bpe_encode(tokenizer->bpe, piece, cursor->piece.sizes);
+    } else { /* before learning, a piece is one token */
+        cursor->piece.sizes[0] = (uint8_t)piece.size;
+        cursor->piece.count = 1;
+    }
     return true;
 }
 
