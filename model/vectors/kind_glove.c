@@ -27,6 +27,8 @@ static const struct param glove_params[] = {
      "Which of the two sets of vectors is kept: their sum, one of them, or one behind "
      "the "
      "other"},
+    {"index", PARAM_BOOLEAN, 0, 1, "false", NULL,
+     "An index for approximate search is built and stored with the model"},
     {NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL}};
 
 static enum glove_output output_of(const struct train_spec *spec)
@@ -91,6 +93,7 @@ static void fill_result(const struct glove_settings *settings,
 
 static enum err write_vectors(const struct train_spec *spec,
                               const struct id_corpus *corpus, const struct glove *glove,
+                              const struct progress *progress,
                               const struct writer *artefact,
                               const struct train_result *result)
 {
@@ -98,8 +101,8 @@ static enum err write_vectors(const struct train_spec *spec,
     float *matrix = NULL;
     enum err code = glove_vectors(glove, output_of(spec), &dim, &matrix);
     if (!code)
-        code =
-            vectors_file_write_model(artefact, spec, corpus, matrix, dim, NULL, result);
+        code = vectors_file_write_model(artefact, spec, corpus, matrix, dim, NULL,
+                                        progress, result);
     free(matrix);
     return code;
 }
@@ -127,7 +130,7 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
         code = glove_run(glove, progress);
     if (!code) {
         fill_result(&settings, corpus, glove, pairs, result);
-        code = write_vectors(spec, corpus, glove, artefact, result);
+        code = write_vectors(spec, corpus, glove, progress, artefact, result);
     }
     glove_free(glove);
     id_corpus_free(corpus);

@@ -35,6 +35,8 @@ static const struct param negative_params[] = {
      "Longest character n-gram of a word that has a vector of its own; 0: none"},
     {"subword_buckets", PARAM_INTEGER, 1, SUBWORDS_BUCKETS_MAX, "200000", NULL,
      "Vectors that the character n-grams share by their hash"},
+    {"index", PARAM_BOOLEAN, 0, 1, "false", NULL,
+     "An index for approximate search is built and stored with the model"},
     {NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL}};
 
 static struct negative_settings settings_of(const struct train_spec *spec)
@@ -124,7 +126,7 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
         if (subwords)
             subwords->rows = rows + corpus->words * stride;
         code = vectors_file_write_model(artefact, spec, corpus, rows, settings.dim,
-                                        subwords, result);
+                                        subwords, progress, result);
     }
     negative_sampling_free(trainer);
     subwords_free(subwords);

@@ -31,6 +31,8 @@ static const struct param svd_params[] = {
      "Singular vectors are scaled by their value to this power"},
     {"iterations", PARAM_INTEGER, 0, 50, "3", NULL,
      "Rounds of refinement of the randomised factorisation"},
+    {"index", PARAM_BOOLEAN, 0, 1, "false", NULL,
+     "An index for approximate search is built and stored with the model"},
     {NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL}};
 
 static enum err make_matrix(const struct train_spec *spec,
@@ -123,7 +125,7 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
     if (!code)
         code = vectors_file_write_model(artefact, spec, corpus, matrix,
                                         (uint32_t)params_number(&spec->params, "dim"),
-                                        NULL, result);
+                                        NULL, progress, result);
     free(matrix);
     sparse_free(sparse);
     id_corpus_free(corpus);

@@ -3,6 +3,8 @@
  * n-gram rows are views into the file, only the lengths of the rows are computed. */
 #include "model/vectors/vectors_file.h"
 
+#include <stdatomic.h>
+
 #include "base/memory.h"
 #include "model/text/vocab.h"
 #include "model/vectors/hnsw.h"
@@ -26,9 +28,31 @@ enum err vectors_file_write(struct artefact_writer *writer, const float *matrix,
     return code;
 }
 
+static enum err put_new_index(struct artefact_writer *writer,
+                              const struct train_spec *spec,
+                              const struct id_corpus *corpus, const float *matrix,
+                              uint32_t dim, const struct progress *progress)
+{
+    struct vectors *vectors;
+    struct hnsw *index = NULL;
+    struct hnsw_settings settings = hnsw_defaults();
+    settings.seed = spec->seed;
+    settings.threads = id_corpus_threads(spec);
+    enum err code = vectors_new(corpus->vocab, VOCAB_RESERVED, matrix, corpus->words, dim,
+                                vectors_stride(dim), &vectors, NULL);
+    if (!code)
+        code = hnsw_build(vectors, &settings, progress, &index);
+    if (!code)
+        code = hnsw_write(index, writer);
+    hnsw_free(index);
+    vectors_free(vectors);
+    return code;
+}
+
 enum err vectors_file_write_model(const struct writer *to, const struct train_spec *spec,
                                   const struct id_corpus *corpus, const float *matrix,
                                   uint32_t dim, const struct subwords *subwords,
+                                  const struct progress *progress,
                                   const struct train_result *result)
 {
     struct artefact_writer *writer = NULL;
@@ -37,8 +61,33 @@ enum err vectors_file_write_model(const struct writer *to, const struct train_sp
         code = model_write_head(writer, spec, corpus->tokenizer, corpus->vocab);
     if (!code)
         code = vectors_file_write(writer, matrix, corpus->words, dim, subwords);
+    if (!code && params_boolean(&spec->params, "index"))
+        code = put_new_index(writer, spec, corpus, matrix, dim, progress);
     if (!code)
         code = model_write_result(writer, result);
+    if (!code)
+        code = artefact_finish(writer);
+    artefact_writer_free(writer);
+    return code;
+}
+
+enum err vectors_file_write_indexed(const struct model *model, const struct writer *to)
+{
+    const struct vectors *vectors = model->vectors;
+    const struct hnsw *index = vectors ? atomic_load(&vectors->index) : NULL;
+    struct artefact_writer *writer = NULL;
+    if (!index || vectors->first_id != VOCAB_RESERVED)
+        return ERR_INVALID;
+    enum err code = artefact_begin(to, model->kind->name, &writer);
+    if (!code)
+        code = model_write_head(writer, &model->spec, model->tokenizer, model->vocab);
+    if (!code)
+        code = vectors_file_write(writer, vectors->matrix, vectors->count, vectors->dim,
+                                  vectors->subwords);
+    if (!code)
+        code = hnsw_write(index, writer);
+    if (!code)
+        code = model_write_result(writer, &model->result);
     if (!code)
         code = artefact_finish(writer);
     artefact_writer_free(writer);

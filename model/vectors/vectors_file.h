@@ -19,14 +19,21 @@ MUST_CHECK enum err vectors_file_write(struct artefact_writer *writer,
                                        const float *matrix, uint32_t count, uint32_t dim,
                                        const struct subwords *subwords);
 
-/* The whole model file of a trainer: head, vectors, result. */
+/* The whole model file of a trainer: head, vectors, the index if the spec's parameter
+ * "index" asks for one, result. */
 struct id_corpus;
 MUST_CHECK enum err vectors_file_write_model(const struct writer *to,
                                              const struct train_spec *spec,
                                              const struct id_corpus *corpus,
                                              const float *matrix, uint32_t dim,
                                              const struct subwords *subwords,
+                                             const struct progress *progress,
                                              const struct train_result *result);
+
+/* The model file of a loaded model of word vectors with the index that was since attached
+ * to them; ERR_INVALID when there is none. */
+MUST_CHECK enum err vectors_file_write_indexed(const struct model *model,
+                                               const struct writer *to);
 
 /* The load function of every kind of word vectors: sets model->vectors. */
 MUST_CHECK enum err vectors_file_load(struct model *model,

@@ -2,12 +2,14 @@
 /* The index against exact search, and its file form. */
 #include "model/vectors/hnsw.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "model/vectors/queries.h"
+#include "model/vectors/vectors_file.h"
 #include "tests/support/unit.h"
 #include "tests/unit/vectors/fixture.h"
 
@@ -206,8 +208,47 @@ START_TEST(queries_through_the_index)
 }
 END_TEST
 
+static bool has_index(const struct model *model)
+{
+    return atomic_load(&model->vectors->index) != NULL;
+}
+
+/* Asked for at training, or attached later and written with the model. */
+START_TEST(index_in_the_model_file)
+{
+    static const char *const kind_names[] = {"skipgram", "glove", "svd"};
+    char *text = fixture_text(500, 1);
+    const char *params[] = {"dim", "8", "index", "true", NULL};
+    struct buffer bytes;
+    struct train_result result;
+    ck_assert_int_eq(fixture_train(kind_names[_i], text, 1, params, 1, &bytes, &result),
+                     ERR_OK);
+    struct model *model = fixture_load(&bytes);
+    ck_assert(has_index(model));
+    model_release(model);
+    buffer_fini(&bytes);
+    params[3] = "false";
+    ck_assert_int_eq(fixture_train(kind_names[_i], text, 1, params, 1, &bytes, &result),
+                     ERR_OK);
+    model = fixture_load(&bytes);
+    buffer_clear(&bytes);
+    struct writer writer = writer_to_buffer(&bytes);
+    ck_assert_int_eq(vectors_file_write_indexed(model, &writer), ERR_INVALID);
+    ck_assert(vectors_attach_index(model->vectors, build(model->vectors, 1)));
+    ck_assert_int_eq(vectors_file_write_indexed(model, &writer), ERR_OK);
+    model_release(model);
+    model = fixture_load(&bytes);
+    ck_assert(has_index(model));
+    ck_assert_uint_eq(model->vectors->count, 60);
+    model_release(model);
+    buffer_fini(&bytes);
+    free(text);
+}
+END_TEST
+
 UNIT_SUITE(vectors_hnsw)
 {
+    tcase_add_loop_test(unit, index_in_the_model_file, 0, 3);
     tcase_add_test(unit, finds_nearly_all);
     tcase_add_test(unit, small_sets);
     tcase_add_test(unit, written_index_is_the_same);
