@@ -7,7 +7,7 @@
  * whatever the order (the failure links of Aho and Corasick 1975). Probabilities and
  * back-off weights are kept as they are, not as logarithms: a float then errs by the same
  * share everywhere, and distributions can be added up. */
-#include "model/ngram/fast.h"
+#include "model/ngram/fast_find.h"
 
 #include <math.h>
 #include <stdio.h>

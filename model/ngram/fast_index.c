@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "model/ngram/fast.h"
+#include "model/ngram/fast_find.h"
 
 static void insert(struct few_or_many *next, uint32_t *slots, uint32_t context,
                    uint32_t begin, uint32_t count)

@@ -12,7 +12,7 @@
  * pass at the end of each segment. */
 #include <math.h>
 
-#include "model/ngram/fast.h"
+#include "model/ngram/fast_find.h"
 
 enum { LANES = 24 };
 

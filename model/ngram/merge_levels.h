@@ -6,10 +6,10 @@
 #include "model/counting.h"
 #include "model/ngram/levels.h"
 
-/* Reads `merge` to its end (records as count.c writes them) and fills word, raw, begin and
- * suffix of all levels; order, vocab_size, on_disk and directory of `levels` are set, the
- * rest is zero. ERR_LIMIT when a count passes 32 bits, ERR_CANCELLED when `progress` says
- * stop. Frees what it made on failure. */
+/* Reads `merge` to its end (records as count.c writes them) and fills word, raw, begin
+ * and suffix of all levels; order, vocab_size, on_disk and directory of `levels` are set,
+ * the rest is zero. ERR_LIMIT when a count passes 32 bits, ERR_CANCELLED when `progress`
+ * says stop. Frees what it made on failure. */
 struct progress;
 MUST_CHECK enum err merge_levels(struct counting_merge *merge,
                                  const struct progress *progress, struct levels *levels);

@@ -179,31 +179,31 @@ struct rest {
     double mass, logs;
 };
 
-static void rest_add(struct rest *rest, double prob, double sign)
-{
-    rest->mass += sign * prob;
-    rest->logs += prob > 0 ? sign * prob * log(prob) : 0;
-}
-
 static struct rest sum_rest(const struct successor_source *source,
                             const struct known *known)
 {
     const struct words *words = source->words;
     struct rest rest = {0, 0};
-    if (known->count * 4 < words->count) {
-        bool uniform = source->uniform_remainder && known->count > 0;
-        rest.mass = uniform ? 1 : words->mass;
-        rest.logs = uniform ? -log(words->count - 1.0) : -words->entropy;
-        for (size_t i = 0; i < known->count; i++)
-            rest_add(&rest, base_prob(source, known, known->words[i]), -1);
-        return rest;
-    }
-    size_t at = 0;
-    for (uint32_t word = 0; word < words->count; word++) {
-        if (at < known->count && known->words[at] == word)
-            at++;
-        else
-            rest_add(&rest, base_prob(source, known, word), 1);
+    if (source->uniform_remainder && known->count > 0) {
+        double others = words->count - 1.0 - (double)known->count;
+        rest.mass = others / (words->count - 1.0);
+        rest.logs = -rest.mass * log(words->count - 1.0);
+    } else if (known->count * 4 < words->count) {
+        rest = (struct rest){words->mass, -words->entropy};
+        for (size_t i = 0; i < known->count; i++) {
+            double prob = (double)words->probs[known->words[i]];
+            rest.mass -= prob;
+            rest.logs -= prob > 0 ? prob * (double)words->logprobs[known->words[i]] : 0;
+        }
+    } else {
+        size_t at = 0;
+        for (uint32_t word = 0; word < words->count; word++) {
+            double prob = (double)words->probs[word];
+            bool skip = at < known->count && known->words[at] == word;
+            at += skip;
+            rest.mass += skip ? 0 : prob;
+            rest.logs += skip || prob <= 0 ? 0 : prob * (double)words->logprobs[word];
+        }
     }
     return rest;
 }
@@ -212,7 +212,9 @@ static double entropy_of(const struct known *known, const struct rest *rest)
 {
     double sum = 0, left = known->remainder * rest->mass;
     for (size_t i = 0; i < known->count; i++)
-        sum -= known->probs[i] > 0 ? known->probs[i] * log(known->probs[i]) : 0;
+        sum -= known->probs[i] > 0
+                   ? known->probs[i] * (double)logf((float)known->probs[i])
+                   : 0;
     if (left > 0)
         sum -= left * log(known->remainder) + known->remainder * rest->logs;
     return sum > 0 ? sum : 0;
@@ -237,7 +239,7 @@ enum err successors_distribution(const struct successor_source *source, const vo
             logprobs[word] = source->words->logprobs[word] + factor;
     }
     for (size_t i = 0; i < known.count; i++)
-        logprobs[known.words[i]] = (float)log(known.probs[i]);
+        logprobs[known.words[i]] = logf((float)known.probs[i]);
     logprobs[VOCAB_BOS] = -INFINITY;
     free(known.block);
     return ERR_OK;
