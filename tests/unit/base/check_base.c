@@ -214,6 +214,30 @@ START_TEST(spill_reads_back_what_it_took)
 }
 END_TEST
 
+START_TEST(spill_maps_for_writing)
+{
+    struct spill *spill;
+    void *bytes;
+    const uint32_t first = 7;
+    ck_assert_int_eq(spill_open(NULL, &spill), ERR_OK);
+    ck_assert_int_eq(spill_append(spill, &first, sizeof first), ERR_OK);
+    ck_assert_int_eq(spill_map_writable(spill, 2, &bytes), ERR_INVALID);
+    ck_assert_int_eq(spill_map_writable(spill, 1 << 20, &bytes), ERR_OK);
+    uint32_t *numbers = bytes;
+    ck_assert_uint_eq(numbers[0], 7);
+    ck_assert_uint_eq(numbers[(1 << 18) - 1], 0);
+    numbers[(1 << 18) - 1] = 9;
+    size_t got;
+    uint32_t value;
+    ck_assert_int_eq(spill_read(spill, (1 << 20) - 4, &value, 4, &got), ERR_OK);
+    ck_assert_uint_eq(value, 9);
+    spill_close(spill);
+    ck_assert_int_eq(spill_open(NULL, &spill), ERR_OK);
+    ck_assert_int_eq(spill_map_writable(spill, 0, &bytes), ERR_OK);
+    spill_close(spill);
+}
+END_TEST
+
 static enum err mark(void *context, unsigned index, unsigned count)
 {
     ((unsigned *)context)[index] = count;
@@ -262,6 +286,7 @@ UNIT_SUITE(base)
     tcase_add_test(unit, log_cannot_be_forged);
     tcase_add_test(unit, json_text_always_parses);
     tcase_add_test(unit, spill_reads_back_what_it_took);
+    tcase_add_test(unit, spill_maps_for_writing);
     tcase_add_test(unit, parallel_runs_each_once_and_reports_the_first_error);
     tcase_add_test(unit, lock_knows_its_owner_and_waits_no_longer_than_asked);
 }
