@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "model/neural/neural_kinds.h"
 #include "model/ngram/ngram.h"
 #include "model/vectors/vectors_kinds.h"
 
@@ -12,6 +13,11 @@ extern const struct kind kind_mixture;
 
 const struct kind *const kinds[] = {
     &kind_ngram,
+    &kind_nplm,
+    &kind_rnn,
+    &kind_gru,
+    &kind_lstm,
+    &kind_mlstm,
     &kind_mixture,
     &kind_skipgram,
     &kind_cbow,

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/* The training loop. A step is: take a batch, loss and gradient, clip by the global norm,
+ * update, average. After it the world is told, and a checkpoint is handed over when it is
+ * time or when asked for. Between epochs the model is validated as it will be used: whole
+ * segments through the language model's own interface, from the start of a text.
+ *
+ * All that decides what happens next stands in fit_state and in the arrays a checkpoint
+ * holds; a validation that was interrupted is simply due again. */
+#include "model/neural/fit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "model/lm/evaluate.h"
+#include "model/lm/lm.h"
+#include "model/neural/neural_lm.h"
+#include "model/nn/gemm.h"
+
+/* Learning rates that suit each method, used when none is given. */
+static const double default_rates[OPTIMIZER_COUNT] = {
+    [OPTIMIZER_SGD] = 1.0,      [OPTIMIZER_MOMENTUM] = 0.1,  [OPTIMIZER_NESTEROV] = 0.1,
+    [OPTIMIZER_ADAGRAD] = 0.05, [OPTIMIZER_RMSPROP] = 0.001, [OPTIMIZER_ADAM] = 0.002};
+
+enum { TRAIN_LOSS_BYTES = 32768, CURVE_POINTS = 500 };
+static const double EMA_WEIGHT = 0.001;
+
+double fit_default_epochs(double tokens, double tokens_a_step)
+{
+    double epochs = 2e7 / tokens, least = 400 * tokens_a_step / tokens;
+    epochs = epochs < 6 ? 6 : epochs > 40 ? 40 : epochs;
+    return ceil(epochs > least ? epochs : least);
+}
+
+/* ---- setting up ---- */
+
+static bool recurrent(const struct fit *fit)
+{
+    return fit->shape.cell != NULL;
+}
+
+/* A corpus smaller than a batch gets smaller batches. */
+static void size_batches(struct fit *fit)
+{
+    const struct params *params = &fit->spec->params;
+    size_t count = fit->stream.count;
+    fit->rows = (size_t)params_number(params, "batch_size");
+    fit->steps = recurrent(fit) ? (size_t)params_number(params, "bptt") : 1;
+    if (fit->steps > count)
+        fit->steps = count;
+    if (fit->rows > count / fit->steps)
+        fit->rows = count / fit->steps;
+    size_t tokens = fit->rows * fit->steps;
+    fit->steps_per_epoch = (count + tokens - 1) / tokens;
+    fit->epochs = fit->spec->budget.epochs;
+    if (!(fit->epochs > 0) && !(fit->spec->budget.tokens > 0) &&
+        !(fit->spec->budget.seconds > 0))
+        fit->epochs = fit_default_epochs((double)count, (double)tokens);
+}
+
+static struct network_settings settings_of(const struct fit *fit)
+{
+    const struct params *params = &fit->spec->params;
+    double dropout = params_number(params, "dropout");
+    struct network_settings settings = {
+        .rows = fit->rows,
+        .steps = fit->steps,
+        .threads = train_threads(fit->spec),
+        .seed = fit->spec->seed,
+        .method = (enum optimizer_method)params_number(params, "optimizer"),
+        .weight_decay = params_number(params, "weight_decay"),
+        .averaging = strcmp(params_choice(params, "averaging"), "none") != 0,
+        .dropout = {.layers = dropout,
+                    .input = recurrent(fit) ? dropout : 0,
+                    .words = params_number(params, "word_dropout")}};
+    if (recurrent(fit))
+        settings.dropout.recurrent = params_number(params, "recurrent_dropout");
+    return settings;
+}
+
+static void init_state(struct fit *fit, enum optimizer_method method)
+{
+    const struct params *params = &fit->spec->params;
+    double rate = params_number(params, "learning_rate");
+    memset(&fit->state, 0, sizeof fit->state);
+    random_seed(&fit->state.random, fit->spec->seed, 2);
+    schedule_init(
+        &fit->state.schedule, (enum schedule_shape)params_number(params, "schedule"),
+        rate > 0 ? rate : default_rates[method], params_number(params, "warmup"));
+    fit->clip_norm = params_number(params, "clip_norm");
+}
+
+static enum err make_arrays(struct fit *fit)
+{
+    size_t words = fit->rows * (recurrent(fit) ? fit->steps : fit->shape.context);
+    fit->inputs = memory_new_array(words, sizeof *fit->inputs);
+    fit->targets = memory_new_array(fit->rows * fit->steps, sizeof *fit->targets);
+    fit->fresh = memory_new_array(fit->rows, sizeof *fit->fresh);
+    fit->zero_state =
+        memory_new_array(network_state_size(&fit->shape) + 1, sizeof *fit->zero_state);
+    if (fit->input->valid.size > 0)
+        fit->best = memory_new_aligned(fit->shape.total, sizeof *fit->best);
+    bool done = fit->inputs && fit->targets && fit->fresh && fit->zero_state &&
+                (fit->best || fit->input->valid.size == 0);
+    return done ? id_stream_spread(&fit->stream, fit->rows) : ERR_NO_MEMORY;
+}
+
+enum err fit_init(struct fit *fit, const struct train_spec *spec,
+                  const struct train_input *input, const struct progress *progress,
+                  struct err_info *info)
+{
+    *fit = (struct fit){.spec = spec, .input = input, .progress = progress};
+    gemm_single_thread();
+    enum err code =
+        tokenizer_train(&spec->tokenizer, input->text, progress, &fit->tokenizer, info);
+    if (!code)
+        code = vocab_build(fit->tokenizer, input->text, train_threads(spec), progress,
+                           &fit->vocab, info);
+    if (!code)
+        code = shape_init(&fit->shape, &spec->params, vocab_size(fit->vocab), 0, info);
+    if (!code)
+        code = id_stream_init(&fit->stream, fit->tokenizer, fit->vocab, input->text,
+                              progress);
+    if (code)
+        return code;
+    size_batches(fit);
+    struct network_settings settings = settings_of(fit);
+    code = network_new(&fit->shape, &settings, &fit->network);
+    if (!code)
+        code = make_arrays(fit);
+    init_state(fit, settings.method);
+    if (!code && input->resume.size > 0)
+        code = checkpoint_read(fit, input->resume, info);
+    fit->started = fit->checkpointed = clock_monotonic();
+    return code;
+}
+
+void fit_fini(struct fit *fit)
+{
+    network_free(fit->network);
+    id_stream_fini(&fit->stream);
+    vocab_free(fit->vocab);
+    tokenizer_free(fit->tokenizer);
+    free(fit->best);
+    free(fit->inputs);
+    free(fit->targets);
+    free(fit->fresh);
+    free(fit->zero_state);
+}
+
+static const float *current_values(const struct fit *fit)
+{
+    return fit->network->average ? fit->network->average : fit->network->values;
+}
+
+const float *fit_values(const struct fit *fit)
+{
+    return fit->state.has_best ? fit->best : current_values(fit);
+}
+
+/* ---- where training stands ---- */
+
+static double seconds_spent(const struct fit *fit)
+{
+    return fit->state.seconds + clock_monotonic() - fit->started;
+}
+
+/* Of the budget; the nearest of its limits counts. */
+static double fraction_done(const struct fit *fit)
+{
+    const struct fit_state *state = &fit->state;
+    double most = 0;
+    if (fit->epochs > 0)
+        most = (double)state->step / ceil(fit->epochs * (double)fit->steps_per_epoch);
+    if (fit->spec->budget.tokens > 0)
+        most = fmax(most, (double)state->tokens / fit->spec->budget.tokens);
+    if (fit->spec->budget.seconds > 0)
+        most = fmax(most, seconds_spent(fit) / fit->spec->budget.seconds);
+    return most < 1 ? most : 1;
+}
+
+static bool out_of_patience(const struct fit *fit)
+{
+    return fit->spec->patience > 0 && fit->state.since_best >= fit->spec->patience;
+}
+
+static struct progress_report report_of(const struct fit *fit, const char *phase)
+{
+    const struct fit_state *state = &fit->state;
+    double fraction = fraction_done(fit);
+    return (struct progress_report){
+        .fraction = 0.01 + 0.89 * fraction,
+        .epoch = (double)state->step / (double)fit->steps_per_epoch,
+        .step = state->step,
+        .steps_total =
+            fraction > 0 ? (uint64_t)llround((double)state->step / fraction) : 0,
+        .tokens = state->tokens,
+        .phase = phase};
+}
+
+/* ---- validation ---- */
+
+/* An evaluation within training reports how far training is, not how far itself is. */
+struct watcher {
+    const struct fit *fit;
+    bool checkpoint; /* was asked for meanwhile */
+};
+
+static enum progress_answer watch(void *context, const struct progress_report *ignored)
+{
+    (void)ignored;
+    struct watcher *watcher = context;
+    struct progress_report report = report_of(watcher->fit, "evaluating");
+    enum progress_answer answer = progress_report(watcher->fit->progress, &report);
+    watcher->checkpoint = watcher->checkpoint || answer == PROGRESS_CHECKPOINT;
+    return answer == PROGRESS_CHECKPOINT ? PROGRESS_GO_ON : answer;
+}
+
+static enum err loss_on(struct watcher *watcher, const struct lm *lm, struct span text,
+                        double *loss)
+{
+    const struct fit *fit = watcher->fit;
+    struct progress progress = {.context = watcher, .report = watch};
+    struct evaluation evaluation;
+    *loss = 0;
+    enum err code = evaluate_perplexity(lm, fit->tokenizer, fit->vocab, text,
+                                        train_threads(fit->spec), &progress, &evaluation);
+    if (!code && evaluation.tokens > 0)
+        *loss = -evaluation.logprob / (double)evaluation.tokens;
+    return code;
+}
+
+static void keep_if_best(struct fit *fit, double loss)
+{
+    struct fit_state *state = &fit->state;
+    progress_metric(fit->progress, "valid_perplexity", state->step, exp(loss));
+    if (!schedule_validated(&state->schedule, loss)) {
+        state->since_best++;
+        return;
+    }
+    state->best = loss;
+    state->best_step = state->step;
+    state->since_best = 0;
+    state->has_best = 1;
+    memcpy(fit->best, current_values(fit), fit->shape.total * sizeof *fit->best);
+}
+
+/* The start of the corpus, cut at a segment: the same for the whole training. */
+static struct span fixed_subset(const struct fit *fit)
+{
+    struct span text = fit->input->text, pieces[PARALLEL_THREADS_MAX];
+    while (text.size > TRAIN_LOSS_BYTES) {
+        text_split(&fit->spec->tokenizer, text, 4, pieces);
+        if (pieces[0].size == 0 || pieces[0].size == text.size)
+            break;
+        text = pieces[0];
+    }
+    return text;
+}
+
+static enum err validate(struct fit *fit)
+{
+    struct watcher watcher = {.fit = fit};
+    struct lm *lm;
+    double train = 0, valid = 0;
+    enum err code = neural_lm_new(&fit->shape, current_values(fit), &lm);
+    if (code)
+        return code;
+    code = loss_on(&watcher, lm, fixed_subset(fit), &train);
+    if (!code && fit->input->valid.size > 0)
+        code = loss_on(&watcher, lm, fit->input->valid, &valid);
+    lm->ops->free(lm);
+    if (code)
+        return code;
+    fit->state.validated = fit->state.step;
+    progress_metric(fit->progress, "train_loss", fit->state.step, train);
+    if (fit->input->valid.size > 0)
+        keep_if_best(fit, valid);
+    return watcher.checkpoint ? checkpoint_hand_over(fit) : ERR_OK;
+}
+
+/* ---- steps ---- */
+
+static enum err next_batch(struct fit *fit)
+{
+    struct fit_state *state = &fit->state;
+    if (!recurrent(fit))
+        return id_stream_examples(&fit->stream, fit->spec->seed,
+                                  state->step / fit->steps_per_epoch,
+                                  state->step % fit->steps_per_epoch * fit->rows,
+                                  fit->shape.context, fit->inputs, fit->targets);
+    id_stream_next(&fit->stream, fit->steps, &state->random, fit->inputs, fit->targets,
+                   fit->fresh);
+    for (size_t row = 0; row < fit->rows; row++)
+        if (fit->fresh[row])
+            network_set_state(fit->network, row, fit->zero_state);
+    return ERR_OK;
+}
+
+/* A model that knows nothing has a loss of log V. */
+static bool useless(const struct fit *fit, double loss, double norm)
+{
+    return !isfinite(loss) || !isfinite(norm) ||
+           loss > 3 * log((double)fit->shape.vocab) + 30;
+}
+
+static enum err average(struct fit *fit)
+{
+    struct fit_state *state = &fit->state;
+    if (!fit->network->average)
+        return ERR_OK;
+    bool polyak = strcmp(params_choice(&fit->spec->params, "averaging"), "polyak") == 0;
+    double weight = 1 / (double)(state->averaged + 1);
+    if (!polyak && weight < EMA_WEIGHT)
+        weight = EMA_WEIGHT;
+    if (!polyak || fraction_done(fit) >= 0.5)
+        state->averaged++;
+    return network_average(fit->network, weight);
+}
+
+static void draw_curve(struct fit *fit, double loss)
+{
+    struct fit_state *state = &fit->state;
+    double fraction = fraction_done(fit);
+    uint64_t every =
+        fraction > 0 ? (uint64_t)((double)state->step / fraction / CURVE_POINTS) + 1 : 1;
+    /* Powers of two, so that a total that is only estimated does not shake the grid. */
+    uint64_t grid = 1;
+    while (grid < every)
+        grid *= 2;
+    state->sum_loss += loss;
+    if (state->step % grid != 0)
+        return;
+    progress_metric(fit->progress, "batch_loss", state->step,
+                    state->sum_loss / (double)grid);
+    progress_metric(fit->progress, "learning_rate", state->step,
+                    schedule_rate(&state->schedule, fraction));
+    state->sum_loss = 0;
+}
+
+static enum err train_step(struct fit *fit, struct err_info *info)
+{
+    struct fit_state *state = &fit->state;
+    double loss = 0, norm = 0, rate = schedule_rate(&state->schedule, fraction_done(fit));
+    enum err code = next_batch(fit);
+    if (!code)
+        code = network_gradient(fit->network, fit->steps, fit->inputs, fit->targets, true,
+                                &loss);
+    if (!code)
+        code = network_norm(fit->network, &norm);
+    if (!code && useless(fit, loss, norm))
+        return err_set(info, ERR_DIVERGED,
+                       "Training diverged at step %llu: a loss of %g nats a token and a "
+                       "gradient of norm %g. Choose a learning_rate below %g",
+                       (unsigned long long)state->step + 1, loss, norm, rate);
+    double clip = fit->clip_norm;
+    if (!code)
+        code =
+            network_update(fit->network, clip > 0 && norm > clip ? clip / norm : 1, rate);
+    if (!code)
+        code = average(fit);
+    if (code)
+        return code;
+    state->step++;
+    state->tokens += fit->rows * fit->steps;
+    draw_curve(fit, loss);
+    return ERR_OK;
+}
+
+/* Tells the world after a step, and does what it answers. */
+static enum err talk(struct fit *fit)
+{
+    struct progress_report report = report_of(fit, "training");
+    enum progress_answer answer = progress_report(fit->progress, &report);
+    double every = fit->spec->checkpoint_every_s, now = clock_monotonic();
+    if (answer == PROGRESS_STOP)
+        return ERR_CANCELLED;
+    if (answer == PROGRESS_CHECKPOINT || (every > 0 && now - fit->checkpointed >= every))
+        return checkpoint_hand_over(fit);
+    return ERR_OK;
+}
+
+enum err fit_run(struct fit *fit, struct err_info *info)
+{
+    enum err code = ERR_OK;
+    for (;;) {
+        const struct fit_state *state = &fit->state;
+        bool done = fraction_done(fit) >= 1 || out_of_patience(fit);
+        bool due = done || state->step % fit->steps_per_epoch == 0;
+        if (due && state->step > 0 && state->validated != state->step)
+            code = validate(fit);
+        if (code || done || out_of_patience(fit))
+            break;
+        code = train_step(fit, info);
+        if (!code)
+            code = talk(fit);
+        if (code)
+            break;
+    }
+    if (code == ERR_CANCELLED) {
+        enum err handed = checkpoint_hand_over(fit);
+        code = handed ? handed : code;
+    }
+    return code;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Fitting a neural language model to a corpus: mini-batches, clipping, schedule,
+ * averaging, validation with early stopping, checkpoints. */
+#ifndef FIRTH_MODEL_NEURAL_FIT_H
+#define FIRTH_MODEL_NEURAL_FIT_H
+
+#include "model/neural/id_stream.h"
+#include "model/neural/network.h"
+#include "model/nn/schedule.h"
+#include "model/train.h"
+
+/* Where training stands, apart from the arrays: plain data, part of a checkpoint. */
+struct fit_state {
+    uint64_t step, tokens, averaged;
+    uint64_t validated; /* the step of the last validation */
+    uint64_t best_step;
+    double best;     /* validation loss, nats a token */
+    double seconds;  /* spent before this run */
+    double sum_loss; /* of batches since the last point of the curve */
+    uint32_t since_best, has_best;
+    struct schedule schedule;
+    struct random random; /* of the batches */
+};
+
+struct fit {
+    const struct train_spec *spec;
+    const struct train_input *input;
+    const struct progress *progress;
+    struct tokenizer *tokenizer;
+    struct vocab *vocab;
+    struct shape shape;
+    struct network *network;
+    struct id_stream stream;
+    size_t rows, steps; /* of a batch, as the corpus allows */
+    uint64_t steps_per_epoch;
+    double epochs, clip_norm; /* epochs: 0 when not limited */
+    float *best;              /* [total] the parameters of the best validation */
+    uint32_t *inputs, *targets;
+    bool *fresh;
+    float *zero_state;
+    uint64_t config; /* of all that a resumed training must share */
+    double started, checkpointed;
+    struct fit_state state;
+};
+
+/* Trains. The result is fit_values. ERR_CANCELLED, with a checkpoint handed over, when
+ * told to stop; ERR_DIVERGED when the loss is no longer a useful number. */
+MUST_CHECK enum err fit_init(struct fit *fit, const struct train_spec *spec,
+                             const struct train_input *input,
+                             const struct progress *progress, struct err_info *info);
+MUST_CHECK enum err fit_run(struct fit *fit, struct err_info *info);
+void fit_fini(struct fit *fit);
+
+/* The parameters to keep: the best validated, else the averaged, else the last. */
+const float *fit_values(const struct fit *fit);
+
+/* Epochs a kind trains for when no budget is given. */
+double fit_default_epochs(double tokens, double tokens_a_step);
+
+/* checkpoint.c: the whole state as bytes, and back. Resuming with the same threads and
+ * OpenBLAS kernels gives the same bits as never having stopped. */
+MUST_CHECK enum err checkpoint_hand_over(struct fit *fit);
+MUST_CHECK enum err checkpoint_read(struct fit *fit, struct span bytes,
+                                    struct err_info *info);
+
+#endif

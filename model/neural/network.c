@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/* One training step. Each share of the batch goes forward on its own thread through its
+ * own body; the hidden vectors of all shares lie share by share in one array, over which
+ * the softmax runs with the vocabulary cut among the threads; then each share goes
+ * backward.
+ *
+ * The gradients of the inner layers are summed over the shares in their order. An
+ * embedding of its own has a sparse gradient: only rows of words in the batch are
+ * cleared, summed, measured and updated. A tied one shares the output layer's tensor,
+ * whose gradient is dense anyway: the words' gradients are added to it. */
+#include "model/neural/network.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/nn/pointwise.h"
+#include "model/text/vocab.h"
+
+static size_t words_a_row(const struct network *network)
+{
+    const struct shape *shape = network->shape;
+    return shape->cell ? network->settings.steps : shape->context;
+}
+
+static bool share_init(struct network *network, unsigned index)
+{
+    struct network_share *share = &network->shares[index];
+    size_t rows = network->settings.rows, threads = network->settings.threads;
+    share->first = rows * index / threads;
+    share->rows = rows * (index + 1) / threads - share->first;
+    random_seed(&share->random, network->settings.seed, 1000 + index);
+    share->inner = index == 0
+                       ? network->gradient + network->shape->inner_at
+                       : memory_new_aligned(network->shape->inner_count, sizeof(float));
+    share->ids = memory_new_array(share->rows * words_a_row(network), sizeof(uint32_t));
+    return share->inner && share->ids &&
+           body_new(network->shape, share->rows, network->settings.steps, true,
+                    &share->body) == ERR_OK;
+}
+
+static bool allocate(struct network *network)
+{
+    const struct shape *shape = network->shape;
+    const struct network_settings *settings = &network->settings;
+    size_t positions, words, cells;
+    if (!memory_multiply(settings->rows, settings->steps, &positions) ||
+        !memory_multiply(settings->rows, words_a_row(network), &words) ||
+        !memory_multiply(positions, shape->output, &cells))
+        return false;
+    network->values = memory_new_aligned(shape->total, sizeof(float));
+    if (settings->averaging)
+        network->average = memory_new_aligned(shape->total, sizeof(float));
+    network->gradient = memory_new_aligned(shape->total, sizeof(float));
+    network->hidden = memory_new_aligned(cells, sizeof(float));
+    network->dhidden = memory_new_aligned(cells, sizeof(float));
+    network->logprobs = memory_new_aligned(positions, sizeof(float));
+    network->targets = memory_new_array(positions, sizeof(uint32_t));
+    network->touched = memory_new_array(words, sizeof(uint32_t));
+    network->stamps = memory_new_array(shape->vocab, sizeof(uint32_t));
+    bool done = network->values && (network->average || !settings->averaging) &&
+                network->gradient && network->hidden && network->dhidden &&
+                network->logprobs && network->targets && network->touched &&
+                network->stamps;
+    for (unsigned i = 0; done && i < settings->threads; i++)
+        done = share_init(network, i);
+    return done &&
+           softmax_full_new(shape->vocab, shape->output, positions, settings->threads,
+                            &network->softmax) == ERR_OK &&
+           optimizer_init(&network->optimizer, settings->method, shape->total,
+                          settings->weight_decay) == ERR_OK;
+}
+
+enum err network_new(const struct shape *shape, const struct network_settings *settings,
+                     struct network **out)
+{
+    *out = NULL;
+    struct network *network = memory_new_array(1, sizeof *network);
+    if (!network)
+        return ERR_NO_MEMORY;
+    network->shape = shape;
+    network->settings = *settings;
+    if (!shape->cell)
+        network->settings.steps = 1;
+    if (settings->threads > settings->rows)
+        network->settings.threads = (unsigned)settings->rows;
+    if (!allocate(network)) {
+        network_free(network);
+        return ERR_NO_MEMORY;
+    }
+    struct random random;
+    random_seed(&random, settings->seed, 1);
+    shape_draw(shape, &random, network->values);
+    *out = network;
+    return ERR_OK;
+}
+
+void network_free(struct network *network)
+{
+    if (!network)
+        return;
+    for (unsigned i = 0; i < PARALLEL_THREADS_MAX; i++) {
+        struct network_share *share = &network->shares[i];
+        if (i > 0)
+            free(share->inner);
+        free(share->ids);
+        body_free(share->body);
+    }
+    softmax_full_free(network->softmax);
+    optimizer_fini(&network->optimizer);
+    free(network->values);
+    free(network->average);
+    free(network->gradient);
+    free(network->hidden);
+    free(network->dhidden);
+    free(network->logprobs);
+    free(network->targets);
+    free(network->touched);
+    free(network->stamps);
+    free(network);
+}
+
+/* ---- loss and gradient ---- */
+
+/* The call in progress, for the threads. */
+struct pass {
+    struct network *network;
+    size_t steps;
+    const uint32_t *inputs, *targets;
+    bool dropped;
+};
+
+/* Puts the share's ids and targets into the order bodies work in: step by step. */
+static void distribute(const struct pass *pass, struct network_share *share)
+{
+    const struct shape *shape = pass->network->shape;
+    uint32_t *targets = pass->network->targets + share->first * pass->steps;
+    if (!shape->cell) {
+        memcpy(share->ids, pass->inputs + share->first * shape->context,
+               share->rows * shape->context * sizeof *share->ids);
+        memcpy(targets, pass->targets + share->first, share->rows * sizeof *targets);
+        return;
+    }
+    for (size_t t = 0; t < pass->steps; t++)
+        for (size_t b = 0; b < share->rows; b++) {
+            size_t from = (share->first + b) * pass->steps + t;
+            share->ids[t * share->rows + b] = pass->inputs[from];
+            targets[t * share->rows + b] = pass->targets[from];
+        }
+}
+
+static enum err forward(void *context, unsigned index, unsigned count)
+{
+    (void)count;
+    struct pass *pass = context;
+    struct network *network = pass->network;
+    struct network_share *share = &network->shares[index];
+    distribute(pass, share);
+    body_forward(share->body, network->values, share->ids, pass->steps,
+                 pass->dropped ? &network->settings.dropout : NULL, &share->random,
+                 network->hidden + share->first * pass->steps * network->shape->output);
+    return ERR_OK;
+}
+
+static enum err backward(void *context, unsigned index, unsigned count)
+{
+    (void)count;
+    struct pass *pass = context;
+    struct network *network = pass->network;
+    struct network_share *share = &network->shares[index];
+    memset(share->inner, 0, network->shape->inner_count * sizeof(float));
+    share->dembedded = body_backward(share->body, network->values,
+                                     network->dhidden + share->first * pass->steps *
+                                                            network->shape->output,
+                                     share->inner);
+    return ERR_OK;
+}
+
+/* The row of the embedding's gradient, cleared when the batch touches it first. */
+static float *gradient_row(struct network *network, uint32_t id)
+{
+    const struct shape *shape = network->shape;
+    float *row = network->gradient + shape->embedding_at + id * shape->embedding;
+    if (!shape->tied && network->stamps[id] != network->stamp) {
+        network->stamps[id] = network->stamp;
+        network->touched[network->touched_count++] = id;
+        memset(row, 0, shape->embedding * sizeof *row);
+    }
+    return row;
+}
+
+static void begin_touching(struct network *network)
+{
+    network->touched_count = 0;
+    if (++network->stamp == 0) {
+        memset(network->stamps, 0, network->shape->vocab * sizeof *network->stamps);
+        network->stamp = 1;
+    }
+}
+
+static void gather(struct pass *pass)
+{
+    struct network *network = pass->network;
+    const struct shape *shape = network->shape;
+    begin_touching(network);
+    for (unsigned i = 0; i < network->settings.threads; i++) {
+        struct network_share *share = &network->shares[i];
+        size_t words = share->rows * (shape->cell ? pass->steps : shape->context);
+        if (i > 0)
+            pointwise_add_scaled(shape->inner_count, 1, share->inner,
+                                 network->shares[0].inner);
+        for (size_t j = 0; j < words; j++)
+            pointwise_add_scaled(shape->embedding, 1,
+                                 share->dembedded + j * shape->embedding,
+                                 gradient_row(network, share->ids[j]));
+    }
+}
+
+enum err network_gradient(struct network *network, size_t steps, const uint32_t *inputs,
+                          const uint32_t *targets, bool dropped, double *loss)
+{
+    const struct shape *shape = network->shape;
+    struct pass pass = {network, shape->cell ? steps : 1, inputs, targets, dropped};
+    unsigned threads = network->settings.threads;
+    size_t positions = network->settings.rows * pass.steps;
+    struct softmax_batch batch = {positions,        shape->output,    network->hidden,
+                                  network->targets, network->dhidden, network->logprobs};
+    *loss = 0;
+    enum err code = parallel_run(threads, forward, &pass);
+    if (!code)
+        code = softmax_full_run(network->softmax, network->values + shape->output_at,
+                                network->values + shape->bias_at, &batch,
+                                network->gradient + shape->output_at,
+                                network->gradient + shape->bias_at);
+    if (!code)
+        code = parallel_run(threads, backward, &pass);
+    if (code)
+        return code;
+    gather(&pass);
+    for (size_t i = 0; i < positions; i++)
+        *loss -= (double)network->logprobs[i] / (double)positions;
+    return ERR_OK;
+}
+
+/* ---- the step ---- */
+
+struct moving {
+    struct network *network;
+    double scale, rate;
+    double squares[PARALLEL_THREADS_MAX];
+};
+
+/* The share of the dense part of the block that a thread treats, in whole cache lines. */
+static void dense_share(const struct network *network, unsigned index, unsigned count,
+                        size_t *first, size_t *end)
+{
+    const struct shape *shape = network->shape;
+    size_t start = shape->tied ? 0 : shape->inner_at;
+    size_t lines = (shape->total - start) / 16;
+    *first = start + lines * index / count * 16;
+    *end = start + lines * (index + 1) / count * 16;
+}
+
+static enum err square_share(void *context, unsigned index, unsigned count)
+{
+    struct moving *moving = context;
+    const struct network *network = moving->network;
+    size_t first, end, width = network->shape->embedding;
+    dense_share(network, index, count, &first, &end);
+    double sum = pointwise_squares(end - first, network->gradient + first);
+    for (size_t i = index; i < network->touched_count; i += count)
+        sum += pointwise_squares(width, network->gradient + network->shape->embedding_at +
+                                            network->touched[i] * width);
+    moving->squares[index] = sum;
+    return ERR_OK;
+}
+
+static enum err update_share(void *context, unsigned index, unsigned count)
+{
+    struct moving *moving = context;
+    struct network *network = moving->network;
+    size_t first, end, width = network->shape->embedding;
+    dense_share(network, index, count, &first, &end);
+    optimizer_update(&network->optimizer, network->values, first, end - first,
+                     network->gradient + first, moving->scale, moving->rate);
+    for (size_t i = index; i < network->touched_count; i += count) {
+        size_t at = network->shape->embedding_at + network->touched[i] * width;
+        optimizer_update(&network->optimizer, network->values, at, width,
+                         network->gradient + at, moving->scale, moving->rate);
+    }
+    return ERR_OK;
+}
+
+enum err network_norm(struct network *network, double *norm)
+{
+    struct moving moving = {.network = network};
+    double sum = 0;
+    enum err code = parallel_run(network->settings.threads, square_share, &moving);
+    for (unsigned i = 0; i < network->settings.threads; i++)
+        sum += moving.squares[i];
+    *norm = sqrt(sum);
+    return code;
+}
+
+enum err network_update(struct network *network, double scale, double rate)
+{
+    struct moving moving = {.network = network, .scale = scale, .rate = rate};
+    optimizer_begin(&network->optimizer);
+    enum err code = parallel_run(network->settings.threads, update_share, &moving);
+    if (network->shape->vocab > VOCAB_BOS)
+        network->values[network->shape->bias_at + VOCAB_BOS] = SHAPE_NEVER;
+    return code;
+}
+
+static enum err average_share(void *context, unsigned index, unsigned count)
+{
+    struct moving *moving = context;
+    struct network *network = moving->network;
+    size_t lines = network->shape->total / 16;
+    size_t first = lines * index / count * 16, end = lines * (index + 1) / count * 16;
+    pointwise_scale(end - first, (float)(1 - moving->rate), network->average + first);
+    pointwise_add_scaled(end - first, (float)moving->rate, network->values + first,
+                         network->average + first);
+    return ERR_OK;
+}
+
+enum err network_average(struct network *network, double weight)
+{
+    struct moving moving = {.network = network, .rate = weight};
+    return parallel_run(network->settings.threads, average_share, &moving);
+}
+
+/* ---- the carried state ---- */
+
+size_t network_state_size(const struct shape *shape)
+{
+    size_t size = 0;
+    for (unsigned i = 0; shape->cell && i < shape->layers; i++)
+        size += shape->cell->state_parts * shape_layer_output(shape, i);
+    return size;
+}
+
+/* Copies each layer's part of one sequence's state. */
+static void copy_state(const struct network *network, size_t row, bool out, float *state)
+{
+    const struct shape *shape = network->shape;
+    const struct network_share *share = network->shares;
+    while (row >= share->first + share->rows)
+        share++;
+    for (unsigned i = 0; shape->cell && i < shape->layers; i++)
+        for (size_t part = 0; part < shape->cell->state_parts; part++) {
+            size_t width = shape_layer_output(shape, i);
+            float *own = body_state(share->body, i) +
+                         (part * share->rows + row - share->first) * width;
+            memcpy(out ? state : own, out ? own : state, width * sizeof *own);
+            state += width;
+        }
+}
+
+void network_get_state(const struct network *network, size_t row, float *state)
+{
+    copy_state(network, row, true, state);
+}
+
+void network_set_state(struct network *network, size_t row, const float *state)
+{
+    float *from;
+    memcpy(&from, &state, sizeof state); /* only read */
+    copy_state(network, row, false, from);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* A neural language model in training: parameters, gradient, optimiser, and as many
+ * bodies as there are threads, each with a fixed share of the mini-batch. With the same
+ * number of threads the same bits. */
+#ifndef FIRTH_MODEL_NEURAL_NETWORK_H
+#define FIRTH_MODEL_NEURAL_NETWORK_H
+
+#include "base/parallel.h"
+#include "model/neural/body.h"
+#include "model/nn/optimizer.h"
+#include "model/nn/softmax.h"
+
+struct network_settings {
+    size_t rows, steps; /* sequences side by side, steps a batch (1: feed-forward) */
+    unsigned threads;   /* at most `rows` are used */
+    uint64_t seed;
+    enum optimizer_method method;
+    double weight_decay;
+    bool averaging;
+    struct body_dropout dropout;
+};
+
+struct network_share {
+    size_t first, rows; /* of the batch */
+    struct body *body;
+    struct random random; /* of its dropout */
+    float *inner; /* [inner_count] its part of the gradient; of share 0 in place */
+    uint32_t *ids;
+    const float *dembedded; /* of the last backward */
+};
+
+struct network {
+    const struct shape *shape;
+    struct network_settings settings;
+    struct network_share shares[PARALLEL_THREADS_MAX];
+    struct softmax_full *softmax;
+    struct optimizer optimizer;
+    float *values;     /* [total] the parameters */
+    float *average;    /* [total] of the parameters over the steps, or NULL */
+    float *gradient;   /* [total]; untied, of the embedding only the touched rows */
+    uint32_t *touched; /* rows of the embedding that the batch touched; untied only */
+    size_t touched_count;
+    uint32_t *stamps; /* [vocab] number of the batch that touched a row last */
+    uint32_t stamp;
+    float *hidden, *dhidden; /* [positions][output], share by share */
+    float *logprobs;         /* [positions] */
+    uint32_t *targets;       /* [positions] */
+};
+
+/* Draws the parameters from settings->seed. The shape is borrowed. */
+MUST_CHECK enum err network_new(const struct shape *shape,
+                                const struct network_settings *settings,
+                                struct network **out);
+void network_free(struct network *network);
+
+/* Loss (mean, nats) and gradient of one batch. inputs: [rows][steps] and targets
+ * [rows][steps] (recurrent, from the carried state on), or inputs [rows][context] and
+ * targets [rows]. With `dropped` dropout is at work. */
+MUST_CHECK enum err network_gradient(struct network *network, size_t steps,
+                                     const uint32_t *inputs, const uint32_t *targets,
+                                     bool dropped, double *loss);
+
+/* The norm of the gradient over all parameters. */
+MUST_CHECK enum err network_norm(struct network *network, double *norm);
+
+/* One step of the optimiser along the gradient times `scale`. Untied, only those rows of
+ * the embedding move that the batch touched, and so do their moments. */
+MUST_CHECK enum err network_update(struct network *network, double scale, double rate);
+
+/* Moves the average by `weight` towards the parameters: 1 makes it equal to them. */
+MUST_CHECK enum err network_average(struct network *network, double weight);
+
+/* Copies the carried state of one sequence to or from state[network_state_size]. */
+size_t network_state_size(const struct shape *shape);
+void network_get_state(const struct network *network, size_t row, float *state);
+void network_set_state(struct network *network, size_t row, const float *state);
+
+#endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* The kinds "nplm", "rnn", "gru", "lstm" and "mlstm": their parameters, and how they get
+ * into a model file and out of it. A file holds one section a tensor, by the names and
+ * shapes that shape.c gives for the parameters in it; nothing in it is trusted. */
+#include "model/neural/neural_kinds.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/model.h"
+#include "model/neural/fit.h"
+#include "model/neural/neural_lm.h"
+#include "model/nn/gemm.h"
+#include "model/vectors/vectors.h"
+#include "model/vectors/vectors_file.h"
+
+#define COMMON_PARAMS                                                                    \
+    {"optimizer",                                                                        \
+     PARAM_CHOICE,                                                                       \
+     0,                                                                                  \
+     0,                                                                                  \
+     "adam",                                                                             \
+     OPTIMIZER_NAMES,                                                                    \
+     "How parameters follow the gradient"},                                              \
+        {"learning_rate",                                                                \
+         PARAM_NUMBER,                                                                   \
+         0,                                                                              \
+         1e12,                                                                           \
+         "0",                                                                            \
+         NULL,                                                                           \
+         "Size of a step; 0: what suits the optimizer (adam 0.002, rmsprop 0.001, "      \
+         "adagrad 0.05, momentum and nesterov 0.1, sgd 1)"},                             \
+        {"schedule",                                                                     \
+         PARAM_CHOICE,                                                                   \
+         0,                                                                              \
+         0,                                                                              \
+         "cosine",                                                                       \
+         SCHEDULE_NAMES,                                                                 \
+         "How the learning rate falls over the budget; plateau quarters it whenever "    \
+         "the "                                                                          \
+         "validation loss does not fall"},                                               \
+        {"warmup",                                                                       \
+         PARAM_NUMBER,                                                                   \
+         0,                                                                              \
+         0.5,                                                                            \
+         "0",                                                                            \
+         NULL,                                                                           \
+         "Part of the budget in which the learning rate rises from zero"},               \
+        {"clip_norm",                                                                    \
+         PARAM_NUMBER,                                                                   \
+         0,                                                                              \
+         1e9,                                                                            \
+         "1",                                                                            \
+         NULL,                                                                           \
+         "Longest gradient; longer ones are scaled down to it; 0: no limit"},            \
+        {"dropout",                                                                      \
+         PARAM_NUMBER,                                                                   \
+         0,                                                                              \
+         0.95,                                                                           \
+         "0.2",                                                                          \
+         NULL,                                                                           \
+         "Share of units left out in training, the same over all steps of a batch"},     \
+        {"word_dropout",                                                                 \
+         PARAM_NUMBER,                                                                   \
+         0,                                                                              \
+         0.95,                                                                           \
+         "0",                                                                            \
+         NULL,                                                                           \
+         "Share of the vocabulary's words left out of each batch's input"},              \
+        {"weight_decay",                                                                 \
+         PARAM_NUMBER,                                                                   \
+         0,                                                                              \
+         10,                                                                             \
+         "0",                                                                            \
+         NULL,                                                                           \
+         "Shrinking of all parameters, times the learning rate, at each step"},          \
+        {"averaging",                                                                    \
+         PARAM_CHOICE,                                                                   \
+         0,                                                                              \
+         0,                                                                              \
+         "none",                                                                         \
+         "none|polyak|ema",                                                              \
+         "Keeps a mean of the parameters: of the second half of the steps (polyak) or "  \
+         "exponentially fading (ema)"},                                                  \
+        {"softmax", PARAM_CHOICE, 0, 0, "full", "full", "The output layer"},             \
+    {                                                                                    \
+        NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL                                      \
+    }
+
+static const struct param recurrent_params[] = {
+    {"embedding_size", PARAM_INTEGER, 1, VECTORS_DIM_MAX, "256", NULL,
+     "Numbers in a word's vector"},
+    {"hidden_size", PARAM_INTEGER, 1, VECTORS_DIM_MAX, "256", NULL,
+     "Units of a layer; of the last one as many as embedding_size when tied"},
+    {"layers", PARAM_INTEGER, 1, SHAPE_LAYERS_MAX, "1", NULL, "Recurrent layers"},
+    {"tied", PARAM_BOOLEAN, 0, 0, "true", NULL,
+     "The output layer uses the words' vectors"},
+    {"bptt", PARAM_INTEGER, 1, 1024, "35", NULL,
+     "Steps the gradient is carried back through"},
+    {"batch_size", PARAM_INTEGER, 1, 4096, "20", NULL, "Sequences learned side by side"},
+    {"recurrent_dropout", PARAM_NUMBER, 0, 0.95, "0", NULL,
+     "Share of the recurrent weights left out of each batch"},
+    COMMON_PARAMS};
+
+static const struct param feedforward_params[] = {
+    {"context", PARAM_INTEGER, 1, SHAPE_CONTEXT_MAX, "4", NULL,
+     "Words before the predicted one that the model sees"},
+    {"embedding_size", PARAM_INTEGER, 1, VECTORS_DIM_MAX, "100", NULL,
+     "Numbers in a word's vector"},
+    {"hidden_size", PARAM_INTEGER, 1, VECTORS_DIM_MAX, "200", NULL,
+     "Units of the hidden layer; as many as embedding_size when tied"},
+    {"activation", PARAM_CHOICE, 0, 0, "tanh", SHAPE_ACTIVATIONS,
+     "What the hidden units make of their input"},
+    {"direct", PARAM_BOOLEAN, 0, 0, "false", NULL,
+     "Connects the words' vectors to the output directly, too"},
+    {"tied", PARAM_BOOLEAN, 0, 0, "false", NULL,
+     "The output layer uses the words' vectors"},
+    {"batch_size", PARAM_INTEGER, 1, 65536, "128", NULL, "Examples a step"},
+    COMMON_PARAMS};
+
+/* ---- training ---- */
+
+static enum err put_tensors(struct artefact_writer *writer, const struct shape *shape,
+                            const float *values)
+{
+    enum err code = ERR_OK;
+    for (size_t i = 0; i < shape->tensor_count && !code; i++) {
+        const struct shape_tensor *tensor = &shape->tensors[i];
+        const uint64_t sizes[2] = {tensor->rows, tensor->columns};
+        code = artefact_put(writer, tensor->name, ARTEFACT_F32, 2, sizes,
+                            values + tensor->at);
+    }
+    return code;
+}
+
+static enum err write_model(const struct fit *fit, const struct writer *to,
+                            const struct train_result *result)
+{
+    struct artefact_writer *writer = NULL;
+    enum err code = artefact_begin(to, fit->spec->kind->name, &writer);
+    if (!code)
+        code = model_write_head(writer, fit->spec, fit->tokenizer, fit->vocab);
+    if (!code)
+        code = put_tensors(writer, &fit->shape, fit_values(fit));
+    if (!code)
+        code = model_write_result(writer, result);
+    if (!code)
+        code = artefact_finish(writer);
+    artefact_writer_free(writer);
+    return code;
+}
+
+static uint64_t parameters_of(const struct shape *shape)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < shape->tensor_count; i++)
+        sum += (uint64_t)shape->tensors[i].rows * shape->tensors[i].columns;
+    return sum;
+}
+
+static enum err conclude(const struct fit *fit, const struct progress *progress,
+                         struct train_result *result)
+{
+    struct lm *lm;
+    result->parameters = parameters_of(&fit->shape);
+    result->vocab_size = fit->shape.vocab;
+    train_result_metric(result, "steps", (double)fit->state.step);
+    train_result_metric(result, "epochs",
+                        (double)fit->state.step / (double)fit->steps_per_epoch);
+    if (fit->state.has_best)
+        train_result_metric(result, "best_step", (double)fit->state.best_step);
+    enum err code = neural_lm_new(&fit->shape, fit_values(fit), &lm);
+    if (code)
+        return code;
+    code = train_evaluate(lm, fit->tokenizer, fit->vocab, fit->input->valid,
+                          train_threads(fit->spec), progress, result);
+    lm->ops->free(lm);
+    return code;
+}
+
+static enum err train(const struct train_spec *spec, const struct train_input *input,
+                      const struct progress *progress, const struct writer *artefact,
+                      struct train_result *result, struct err_info *info)
+{
+    struct fit fit;
+    enum err code = fit_init(&fit, spec, input, progress, info);
+    if (!code)
+        code = fit_run(&fit, info);
+    if (!code)
+        code = conclude(&fit, progress, result);
+    if (!code)
+        code = write_model(&fit, artefact, result);
+    fit_fini(&fit);
+    return code;
+}
+
+/* ---- what training would need ---- */
+
+enum { SAMPLE_BYTES = 32 << 20 };
+static const double OPERATIONS_PER_SECOND = 4e10; /* of one thread, in whole steps */
+
+static double tokens_of(const struct vocab *vocab)
+{
+    double sum = 0;
+    for (uint32_t id = 0; id < vocab_size(vocab); id++)
+        sum += (double)vocab_count(vocab, id);
+    return sum;
+}
+
+static void fill_estimate(const struct train_spec *spec, const struct shape *shape,
+                          double tokens, struct train_estimate *estimate)
+{
+    const struct params *params = &spec->params;
+    double batch = params_number(params, "batch_size");
+    batch *= shape->cell ? params_number(params, "bptt") : 1;
+    double epochs = spec->budget.epochs;
+    if (!(epochs > 0) && spec->budget.tokens > 0)
+        epochs = spec->budget.tokens / tokens;
+    if (!(epochs > 0))
+        epochs = fit_default_epochs(tokens, batch);
+    double work =
+        (double)shape->vocab * (double)shape->output + (double)shape->inner_count;
+    double positions = batch < tokens ? batch : tokens;
+    estimate->parameters = parameters_of(shape);
+    estimate->bytes = estimate->parameters * sizeof(float);
+    estimate->steps = (uint64_t)ceil(epochs * tokens / batch);
+    estimate->memory_bytes = (uint64_t)((double)shape->total * 4 * 5 + tokens * 4 +
+                                        positions * (double)shape->vocab * 4);
+    estimate->seconds =
+        epochs * tokens * 6 * work / OPERATIONS_PER_SECOND / train_threads(spec);
+    if (spec->budget.seconds > 0 && spec->budget.seconds < estimate->seconds)
+        estimate->seconds = spec->budget.seconds;
+}
+
+static enum err estimate_training(const struct train_spec *spec,
+                                  const struct train_input *input,
+                                  struct train_estimate *estimate, struct err_info *info)
+{
+    struct tokenizer *tokenizer = NULL;
+    struct vocab *vocab = NULL;
+    struct shape shape;
+    struct span text = input->text;
+    while (text.size > SAMPLE_BYTES) {
+        struct span pieces[2];
+        text_split(&spec->tokenizer, text, 2, pieces);
+        if (pieces[0].size == 0 || pieces[0].size == text.size)
+            break;
+        text = pieces[0];
+    }
+    *estimate = (struct train_estimate){0};
+    enum err code = tokenizer_train(&spec->tokenizer, text, NULL, &tokenizer, info);
+    if (!code)
+        code = vocab_build(tokenizer, text, train_threads(spec), NULL, &vocab, info);
+    if (!code)
+        code = shape_init(&shape, &spec->params, vocab_size(vocab), 0, info);
+    if (!code)
+        fill_estimate(spec, &shape,
+                      tokens_of(vocab) * (double)input->text.size / (double)text.size,
+                      estimate);
+    vocab_free(vocab);
+    tokenizer_free(tokenizer);
+    return err_finish(info, code);
+}
+
+/* ---- loading ---- */
+
+static enum err bad_file(struct err_info *info, const char *name)
+{
+    return err_set(info, ERR_BAD_MODEL_FILE,
+                   "The model file's tensor \"%s\" does not fit its parameters or holds "
+                   "what is no number",
+                   name);
+}
+
+static bool finite_numbers(const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+/* Checks every tensor before memory for all of them is asked for. */
+static enum err find_tensors(const struct shape *shape, const struct artefact *artefact,
+                             const struct artefact_section **sections,
+                             struct err_info *info)
+{
+    for (size_t i = 0; i < shape->tensor_count; i++) {
+        const struct shape_tensor *tensor = &shape->tensors[i];
+        enum err code =
+            artefact_need(artefact, tensor->name, ARTEFACT_F32, 2, &sections[i], info);
+        if (code)
+            return code;
+        if (sections[i]->shape[0] != tensor->rows ||
+            sections[i]->shape[1] != tensor->columns ||
+            !finite_numbers((const void *)sections[i]->content.bytes,
+                            tensor->rows * tensor->columns))
+            return bad_file(info, tensor->name);
+    }
+    return ERR_OK;
+}
+
+/* The embedding's rows as word vectors. */
+static enum err load_vectors(struct model *model, const struct shape *shape,
+                             const float *values, struct err_info *info)
+{
+    if (shape->vocab <= VOCAB_RESERVED)
+        return ERR_OK;
+    enum err code = vectors_new(model->vocab, VOCAB_RESERVED,
+                                values + VOCAB_RESERVED * shape->embedding,
+                                shape->vocab - VOCAB_RESERVED, (uint32_t)shape->embedding,
+                                shape->embedding, &model->vectors, info);
+    model->free_vectors = vectors_free;
+    return code == ERR_INVALID ? bad_file(info, "embedding") : code;
+}
+
+static enum err load(struct model *model, const struct artefact *artefact,
+                     struct err_info *info)
+{
+    const struct artefact_section *sections[SHAPE_TENSORS_MAX];
+    struct shape shape;
+    enum err code =
+        shape_init(&shape, &model->spec.params, vocab_size(model->vocab), 0, info);
+    if (!code)
+        code = find_tensors(&shape, artefact, sections, info);
+    if (code)
+        return code;
+    float *values = memory_new_aligned(shape.total, sizeof *values);
+    if (!values)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < shape.tensor_count; i++)
+        memcpy(values + shape.tensors[i].at, sections[i]->content.bytes,
+               shape.tensors[i].rows * shape.tensors[i].columns * sizeof *values);
+    gemm_single_thread();
+    code = neural_lm_new_take(&shape, values, &model->lm);
+    return code ? code : load_vectors(model, &shape, values, info);
+}
+
+#define NEURAL_KIND(name_, help_, params_)                                               \
+    const struct kind kind_##name_ = {.name = #name_,                                    \
+                                      .help = help_,                                     \
+                                      .params = params_,                                 \
+                                      .can = CAN_SCORE | CAN_VECTORS,                    \
+                                      .tokenizer = {.unit = UNIT_WORD,                   \
+                                                    .segment = SEGMENT_LINE,             \
+                                                    .min_count = 2,                      \
+                                                    .max_vocab = 50000},                 \
+                                      .train = train,                                    \
+                                      .load = load,                                      \
+                                      .estimate = estimate_training}
+
+NEURAL_KIND(nplm, "Feed-forward neural language model over the last words",
+            feedforward_params);
+NEURAL_KIND(rnn, "Recurrent neural language model with simple (Elman) layers",
+            recurrent_params);
+NEURAL_KIND(gru, "Recurrent neural language model with gated recurrent units",
+            recurrent_params);
+NEURAL_KIND(lstm, "Recurrent neural language model with long short-term memory",
+            recurrent_params);
+NEURAL_KIND(mlstm, "Recurrent neural language model with multiplicative LSTM layers",
+            recurrent_params);

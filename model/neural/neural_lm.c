@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/* Using a neural language model. Everything is batched: states are gathered into a body
+ * of as many rows, segments of like length run side by side in chunks of steps, and the
+ * output layer is one product over all positions of a chunk. A body is made for each
+ * call, so the model itself stays immutable and may be used by any number of threads. */
+#include "model/neural/neural_lm.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/neural/body.h"
+#include "model/neural/network.h"
+#include "model/nn/gemm.h"
+#include "model/nn/pointwise.h"
+#include "model/nn/softmax.h"
+#include "model/text/vocab.h"
+
+enum { BATCH = 16, CHUNK = 16, TILE = 1024 };
+
+struct neural_lm {
+    struct lm head;
+    struct shape shape;
+    const float *values;
+    float *own_values;
+    void *start; /* the state at the start of a text */
+};
+
+static const struct neural_lm *neural(const struct lm *lm)
+{
+    return (const struct neural_lm *)(const void *)lm;
+}
+
+/* ---- states ---- */
+
+static void start(const struct lm *lm, bool bos, void *state)
+{
+    const struct neural_lm *self = neural(lm);
+    if (bos || !self->shape.cell)
+        memcpy(state, self->start, lm->state_size);
+    else
+        memset(state, 0, lm->state_size);
+}
+
+/* Copies the states of all sequences into the body's layers, or back out of them. */
+static void move_states(const struct shape *shape, struct body *body, size_t count,
+                        void *const *states, bool in)
+{
+    size_t at = 0;
+    for (unsigned i = 0; i < shape->layers; i++) {
+        size_t width = shape_layer_output(shape, i);
+        float *layer = body_state(body, i);
+        for (size_t part = 0; part < shape->cell->state_parts; part++, at += width)
+            for (size_t row = 0; row < count; row++) {
+                float *outside = (float *)states[row] + at;
+                float *inside = layer + (part * count + row) * width;
+                memcpy(in ? inside : outside, in ? outside : inside,
+                       width * sizeof *inside);
+            }
+    }
+}
+
+static void shift_context(const struct shape *shape, uint32_t *state, uint32_t token)
+{
+    memmove(state, state + 1, (shape->context - 1) * sizeof *state);
+    state[shape->context - 1] = token;
+}
+
+static enum err advance(const struct lm *lm, size_t count, void *const *states,
+                        const uint32_t *tokens)
+{
+    const struct neural_lm *self = neural(lm);
+    const struct shape *shape = &self->shape;
+    struct body *body;
+    for (size_t i = 0; !shape->cell && i < count; i++)
+        shift_context(shape, states[i], tokens[i]);
+    if (!shape->cell || count == 0)
+        return ERR_OK;
+    float *hidden = memory_new_aligned(count * shape->output, sizeof *hidden);
+    enum err code = hidden ? body_new(shape, count, 1, false, &body) : ERR_NO_MEMORY;
+    if (!code) {
+        move_states(shape, body, count, states, true);
+        body_forward(body, self->values, tokens, 1, NULL, NULL, hidden);
+        move_states(shape, body, count, states, false);
+        body_free(body);
+    }
+    free(hidden);
+    return code;
+}
+
+/* ---- the distribution ---- */
+
+/* Turns logits into log-probabilities; the sum is taken in doubles over short tiles. */
+static void normalise(size_t size, float *row)
+{
+    float scratch[TILE];
+    row[VOCAB_BOS] = -INFINITY;
+    float most = pointwise_max(size, row);
+    double sum = 0;
+    for (size_t first = 0; first < size; first += TILE)
+        sum += (double)pointwise_exp_sum(size - first < TILE ? size - first : TILE,
+                                         row + first, most, scratch);
+    double shift = (double)most + log(sum);
+    for (size_t i = 0; i < size; i++)
+        row[i] = (float)((double)row[i] - shift);
+}
+
+static enum err output(const struct neural_lm *self, size_t count, const float *hidden,
+                       float *const *logprobs)
+{
+    const struct shape *shape = &self->shape;
+    size_t vocab = shape->vocab, size = shape->output;
+    const float *bias = self->values + shape->bias_at;
+    float *tile = memory_new_aligned(count, TILE * sizeof *tile);
+    if (!tile)
+        return ERR_NO_MEMORY;
+    for (size_t first = 0; first < vocab; first += TILE) {
+        size_t width = vocab - first < TILE ? vocab - first : TILE;
+        for (size_t i = 0; i < count; i++)
+            memcpy(tile + i * TILE, bias + first, width * sizeof *tile);
+        gemm_nt(GEMM_ADD, count, width, size, hidden, size,
+                self->values + shape->output_at + first * size, size, tile, TILE);
+        for (size_t i = 0; i < count; i++)
+            memcpy(logprobs[i] + first, tile + i * TILE, width * sizeof *tile);
+    }
+    free(tile);
+    for (size_t i = 0; i < count; i++)
+        normalise(vocab, logprobs[i]);
+    return ERR_OK;
+}
+
+/* The hidden vectors of states: a recurrent state holds it as the last layer's h. */
+static enum err hidden_of_states(const struct neural_lm *self, size_t count,
+                                 const void *const *states, float *hidden)
+{
+    const struct shape *shape = &self->shape;
+    size_t size = shape->output, context = shape->context;
+    if (shape->cell) {
+        size_t at = network_state_size(shape) - shape->cell->state_parts * size;
+        for (size_t i = 0; i < count; i++)
+            memcpy(hidden + i * size, (const float *)states[i] + at,
+                   size * sizeof *hidden);
+        return ERR_OK;
+    }
+    struct body *body = NULL;
+    uint32_t *ids = memory_new_array(count, context * sizeof *ids);
+    enum err code = ids ? body_new(shape, count, 1, false, &body) : ERR_NO_MEMORY;
+    if (!code) {
+        for (size_t i = 0; i < count; i++)
+            memcpy(ids + i * context, states[i], context * sizeof *ids);
+        body_forward(body, self->values, ids, 1, NULL, NULL, hidden);
+    }
+    body_free(body);
+    free(ids);
+    return code;
+}
+
+static enum err distribution(const struct lm *lm, size_t count, const void *const *states,
+                             float *const *logprobs)
+{
+    const struct neural_lm *self = neural(lm);
+    if (count == 0)
+        return ERR_OK;
+    float *hidden = memory_new_aligned(count * self->shape.output, sizeof *hidden);
+    enum err code =
+        hidden ? hidden_of_states(self, count, states, hidden) : ERR_NO_MEMORY;
+    if (!code)
+        code = output(self, count, hidden, logprobs);
+    free(hidden);
+    return code;
+}
+
+/* ---- scoring segments ---- */
+
+/* Positions gathered for one run of the output layer. */
+struct scoring {
+    const struct neural_lm *self;
+    struct lm_segment **order; /* segments with tokens, the longest first */
+    size_t count;
+    struct body *body;
+    size_t rows; /* of the body */
+    struct softmax_full *softmax;
+    uint32_t *ids;
+    float
+        *hidden; /* [positions][output] of the body, then those to score, at the front */
+    float *logprobs;
+    uint32_t *targets;
+    float **places; /* where each position's log-probability goes */
+    size_t positions;
+};
+
+static void scoring_fini(struct scoring *scoring)
+{
+    free(scoring->order);
+    body_free(scoring->body);
+    softmax_full_free(scoring->softmax);
+    free(scoring->ids);
+    free(scoring->hidden);
+    free(scoring->logprobs);
+    free(scoring->targets);
+    free(scoring->places);
+}
+
+static int longer_first(const void *a, const void *b)
+{
+    const struct lm_segment *left = *(struct lm_segment *const *)a;
+    const struct lm_segment *right = *(struct lm_segment *const *)b;
+    return left->count > right->count ? -1 : left->count < right->count;
+}
+
+static enum err scoring_init(struct scoring *scoring, const struct neural_lm *self,
+                             struct lm_segment *segments, size_t count)
+{
+    const struct shape *shape = &self->shape;
+    size_t most = (size_t)BATCH * CHUNK, context = shape->cell ? 1 : shape->context;
+    *scoring = (struct scoring){.self = self};
+    scoring->order = memory_new_array(count, sizeof(struct lm_segment *));
+    if (!scoring->order)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        if (segments[i].count > 0 && (segments[i].bos || !shape->cell))
+            scoring->order[scoring->count++] = &segments[i];
+    qsort(scoring->order, scoring->count, sizeof(struct lm_segment *), longer_first);
+    scoring->ids = memory_new_array(most * context, sizeof(uint32_t));
+    scoring->hidden = memory_new_aligned(most * shape->output, sizeof(float));
+    scoring->logprobs = memory_new_aligned(most, sizeof(float));
+    scoring->targets = memory_new_array(most, sizeof(uint32_t));
+    scoring->places = memory_new_array(most, sizeof(float *));
+    if (!scoring->ids || !scoring->hidden || !scoring->logprobs || !scoring->targets ||
+        !scoring->places)
+        return ERR_NO_MEMORY;
+    return softmax_full_new(shape->vocab, shape->output, most, 1, &scoring->softmax);
+}
+
+static enum err need_rows(struct scoring *scoring, size_t rows, size_t steps)
+{
+    if (scoring->body && scoring->rows == rows)
+        return ERR_OK;
+    body_free(scoring->body);
+    scoring->rows = rows;
+    return body_new(&scoring->self->shape, rows, steps, false, &scoring->body);
+}
+
+/* Scores the positions gathered so far. */
+static enum err flush(struct scoring *scoring)
+{
+    const struct shape *shape = &scoring->self->shape;
+    const float *values = scoring->self->values;
+    struct softmax_batch batch = {scoring->positions, shape->output, scoring->hidden,
+                                  scoring->targets,   NULL,          scoring->logprobs};
+    if (scoring->positions == 0)
+        return ERR_OK;
+    enum err code = softmax_full_run(scoring->softmax, values + shape->output_at,
+                                     values + shape->bias_at, &batch, NULL, NULL);
+    for (size_t i = 0; i < scoring->positions && !code; i++)
+        *scoring->places[i] =
+            scoring->targets[i] == VOCAB_BOS ? -INFINITY : scoring->logprobs[i];
+    scoring->positions = 0;
+    return code;
+}
+
+/* Token number `at` of a segment, counted with the </s> before it. */
+static uint32_t input_token(const struct lm_segment *segment, size_t at)
+{
+    return at == 0                ? VOCAB_EOS
+           : at <= segment->count ? segment->tokens[at - 1]
+                                  : VOCAB_EOS;
+}
+
+/* Up to CHUNK steps of a group of segments from token `at` on. */
+static enum err score_chunk(struct scoring *scoring, struct lm_segment **group, size_t at,
+                            size_t steps)
+{
+    size_t rows = scoring->rows, size = scoring->self->shape.output;
+    for (size_t t = 0; t < steps; t++)
+        for (size_t row = 0; row < rows; row++)
+            scoring->ids[t * rows + row] = input_token(group[row], at + t);
+    body_forward(scoring->body, scoring->self->values, scoring->ids, steps, NULL, NULL,
+                 scoring->hidden);
+    for (size_t t = 0; t < steps; t++)
+        for (size_t row = 0; row < rows && at + t < group[row]->count; row++) {
+            size_t to = scoring->positions++;
+            memmove(scoring->hidden + to * size,
+                    scoring->hidden + (t * rows + row) * size, size * sizeof(float));
+            scoring->targets[to] = group[row]->tokens[at + t];
+            scoring->places[to] = &group[row]->logprobs[at + t];
+        }
+    return flush(scoring);
+}
+
+static enum err score_recurrent(struct scoring *scoring)
+{
+    enum err code = ERR_OK;
+    for (size_t first = 0; first < scoring->count && !code; first += BATCH) {
+        size_t left = scoring->count - first;
+        struct lm_segment **group = scoring->order + first;
+        code = need_rows(scoring, left < BATCH ? left : BATCH, CHUNK);
+        if (!code)
+            body_reset(scoring->body);
+        for (size_t at = 0; at < group[0]->count && !code; at += CHUNK) {
+            size_t steps = group[0]->count - at;
+            code = score_chunk(scoring, group, at, steps < CHUNK ? steps : CHUNK);
+        }
+    }
+    return code;
+}
+
+/* Runs the feed-forward body over the contexts gathered. The rest of the last batch is
+ * whatever the one before left there. */
+static enum err flush_contexts(struct scoring *scoring)
+{
+    body_forward(scoring->body, scoring->self->values, scoring->ids, 1, NULL, NULL,
+                 scoring->hidden);
+    return flush(scoring);
+}
+
+static enum err score_feedforward(struct scoring *scoring)
+{
+    size_t most = (size_t)BATCH * CHUNK, context = scoring->self->shape.context;
+    enum err code = need_rows(scoring, most, 1);
+    for (size_t i = 0; i < scoring->count; i++) {
+        struct lm_segment *segment = scoring->order[i];
+        for (size_t at = 0; at < segment->count && !code; at++) {
+            uint32_t *ids = scoring->ids + scoring->positions * context;
+            for (size_t k = 0; k < context; k++)
+                ids[k] = at + k < context ? VOCAB_BOS : segment->tokens[at + k - context];
+            scoring->targets[scoring->positions] = segment->tokens[at];
+            scoring->places[scoring->positions] = &segment->logprobs[at];
+            if (++scoring->positions == most)
+                code = flush_contexts(scoring);
+        }
+    }
+    return !code && scoring->positions ? flush_contexts(scoring) : code;
+}
+
+static enum err score(const struct lm *lm, struct lm_segment *segments, size_t count)
+{
+    const struct neural_lm *self = neural(lm);
+    struct scoring scoring;
+    enum err code = scoring_init(&scoring, self, segments, count);
+    if (!code && scoring.count > 0)
+        code = self->shape.cell ? score_recurrent(&scoring) : score_feedforward(&scoring);
+    scoring_fini(&scoring);
+    for (size_t i = 0; i < count && !code; i++) {
+        if (segments[i].orders)
+            memset(segments[i].orders, 0, segments[i].count);
+        if (!segments[i].bos && self->shape.cell)
+            code = lm_score_by_steps(lm, &segments[i], 1);
+    }
+    return code;
+}
+
+/* ---- making ---- */
+
+static void free_lm(struct lm *lm)
+{
+    struct neural_lm *self = (struct neural_lm *)(void *)lm;
+    if (!self)
+        return;
+    free(self->own_values);
+    free(self->start);
+    free(self);
+}
+
+static const struct lm_ops neural_ops = {.start = start,
+                                         .advance = advance,
+                                         .distribution = distribution,
+                                         .score = score,
+                                         .free = free_lm};
+
+static enum err make_start(struct neural_lm *self)
+{
+    const struct shape *shape = &self->shape;
+    self->start = memory_new_aligned(self->head.state_size, 1);
+    if (!self->start)
+        return ERR_NO_MEMORY;
+    if (shape->cell)
+        return advance(&self->head, 1, &self->start, &(uint32_t){VOCAB_EOS});
+    for (unsigned k = 0; k < shape->context; k++)
+        ((uint32_t *)self->start)[k] = VOCAB_BOS;
+    return ERR_OK;
+}
+
+enum err neural_lm_new(const struct shape *shape, const float *values, struct lm **out)
+{
+    *out = NULL;
+    struct neural_lm *self = memory_new_array(1, sizeof *self);
+    if (!self)
+        return ERR_NO_MEMORY;
+    size_t words = shape->cell ? network_state_size(shape) : shape->context;
+    self->head = (struct lm){.ops = &neural_ops,
+                             .vocab_size = shape->vocab,
+                             .state_size = (words * sizeof(float) + 7) / 8 * 8,
+                             .batch = BATCH,
+                             .context_max = shape->cell ? 0 : shape->context};
+    self->shape = *shape;
+    self->values = values;
+    enum err code = make_start(self);
+    if (code) {
+        free_lm(&self->head);
+        return code;
+    }
+    *out = &self->head;
+    return ERR_OK;
+}
+
+enum err neural_lm_new_take(const struct shape *shape, float *values, struct lm **out)
+{
+    enum err code = neural_lm_new(shape, values, out);
+    if (code)
+        free(values);
+    else
+        ((struct neural_lm *)(void *)*out)->own_values = values;
+    return code;
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* Training: it learns, it stops and goes on to the same bytes, it says when it diverges,
+ * it makes do with little text. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/lm/lm.h"
+#include "model/text/vocab.h"
+#include "tests/support/unit.h"
+#include "tests/unit/neural/trial.h"
+
+static const struct kind *const all[] = {&kind_nplm, &kind_rnn, &kind_gru, &kind_lstm,
+                                         &kind_mlstm};
+
+/* ---- stopping and going on ---- */
+
+struct stopper {
+    uint64_t at; /* the step to stop at */
+    bool asked;  /* for a checkpoint on the way, once */
+    struct buffer checkpoint;
+    uint64_t handed;
+};
+
+static enum progress_answer stop_at(void *context, const struct progress_report *report)
+{
+    struct stopper *stopper = context;
+    if (!stopper->asked && report->step == stopper->at / 2 && report->step > 0) {
+        stopper->asked = true;
+        return PROGRESS_CHECKPOINT;
+    }
+    return report->step >= stopper->at ? PROGRESS_STOP : PROGRESS_GO_ON;
+}
+
+static enum err take(void *context, uint64_t step, struct span bytes)
+{
+    struct stopper *stopper = context;
+    (void)step;
+    stopper->handed++;
+    buffer_clear(&stopper->checkpoint);
+    return buffer_append(&stopper->checkpoint, bytes.bytes, bytes.size);
+}
+
+/* Trains in one go and with a stop at `step`; the model files must be the same. */
+static void check_resume(const struct train_spec *spec, const char *text, uint64_t step)
+{
+    struct stopper stopper = {.at = step};
+    struct progress progress = {
+        .context = &stopper, .report = stop_at, .checkpoint = take};
+    struct train_result result;
+    struct buffer whole, part, rest;
+    buffer_init(&stopper.checkpoint, (size_t)1 << 28);
+    ck_assert_int_eq(
+        trial_train(spec, text, (struct span){0}, NULL, &whole, &result, NULL), ERR_OK);
+    ck_assert_int_eq(
+        trial_train(spec, text, (struct span){0}, &progress, &part, &result, NULL),
+        ERR_CANCELLED);
+    ck_assert_uint_eq(stopper.handed, step > 1 ? 2 : 1);
+    ck_assert_int_eq(
+        trial_train(spec, text,
+                    span_of(stopper.checkpoint.bytes, stopper.checkpoint.size), NULL,
+                    &rest, &result, NULL),
+        ERR_OK);
+    ck_assert_uint_eq(whole.size, rest.size);
+    ck_assert_msg(memcmp(whole.bytes, rest.bytes, whole.size) == 0, "%s stopped at %llu",
+                  spec->kind->name, (unsigned long long)step);
+    buffer_fini(&whole);
+    buffer_fini(&part);
+    buffer_fini(&rest);
+    buffer_fini(&stopper.checkpoint);
+}
+
+START_TEST(resumes_to_the_bit)
+{
+    static const char *const rich[] = {"dropout", "0.3",      "layers",  "2", "averaging",
+                                       "ema",     "schedule", "plateau", NULL};
+    static const char *const plain[] = {"dropout", "0.3", "optimizer", "momentum", NULL};
+    char *text = trial_text(120);
+    struct train_spec spec = trial_spec(&kind_lstm, rich);
+    spec.budget.epochs = 4;
+    spec.valid_fraction = 0.2;
+    spec.patience = 3;
+    spec.threads = 2;
+    check_resume(&spec, text, 1);
+    check_resume(&spec, text, 5);
+    check_resume(&spec, text, 12);
+    spec = trial_spec(&kind_nplm, plain);
+    spec.budget.epochs = 2;
+    check_resume(&spec, text, 40);
+    check_resume(&spec, text, 240);
+    free(text);
+}
+END_TEST
+
+START_TEST(refuses_other_checkpoints)
+{
+    char *text = trial_text(60);
+    struct train_spec spec = trial_spec(&kind_gru, NULL);
+    struct stopper stopper = {.at = 3};
+    struct progress progress = {
+        .context = &stopper, .report = stop_at, .checkpoint = take};
+    struct train_result result;
+    struct err_info info = {0};
+    struct buffer file;
+    buffer_init(&stopper.checkpoint, (size_t)1 << 28);
+    spec.budget.epochs = 5;
+    ck_assert_int_eq(
+        trial_train(&spec, text, (struct span){0}, &progress, &file, &result, NULL),
+        ERR_CANCELLED);
+    buffer_fini(&file);
+    struct span bytes = span_of(stopper.checkpoint.bytes, stopper.checkpoint.size);
+    spec.seed++;
+    ck_assert_int_eq(trial_train(&spec, text, bytes, NULL, &file, &result, &info),
+                     ERR_INVALID);
+    ck_assert_str_eq(info.pointer, "/resume_from");
+    buffer_fini(&file);
+    spec.seed--;
+    stopper.checkpoint.bytes[bytes.size / 2] ^= 1;
+    ck_assert_int_eq(trial_train(&spec, text, bytes, NULL, &file, &result, NULL),
+                     ERR_INVALID);
+    buffer_fini(&file);
+    for (size_t size = 0; size < bytes.size; size += 997) {
+        ck_assert_int_eq(trial_train(&spec, text, span_of(bytes.bytes, size + 1), NULL,
+                                     &file, &result, NULL),
+                         ERR_INVALID);
+        buffer_fini(&file);
+    }
+    buffer_fini(&stopper.checkpoint);
+    free(text);
+}
+END_TEST
+
+/* ---- learning ---- */
+
+static double perplexity_of(const struct model *model, const char *text)
+{
+    struct token_list list = {0};
+    float logprobs[64];
+    double sum = 0;
+    ck_assert_int_eq(
+        token_list_encode(&list, model->tokenizer, model->vocab, span_of_text(text)),
+        ERR_OK);
+    ck_assert_uint_lt(list.count, 64);
+    struct lm_segment segment = {list.ids, list.count, true, logprobs, NULL};
+    ck_assert_int_eq(model->lm->ops->score(model->lm, &segment, 1), ERR_OK);
+    for (size_t i = 0; i < list.count; i++)
+        sum -= (double)logprobs[i];
+    double mean = sum / (double)list.count;
+    token_list_fini(&list);
+    return exp(mean);
+}
+
+START_TEST(learns_by_heart)
+{
+    static const char line[] = "a rose is a rose is not a daisy but a rose";
+    static const char *const params[] = {
+        "embedding_size", "24",   "hidden_size", "24", "context", "4",
+        "learning_rate",  "0.01", NULL};
+    static const char *const recurrent[] = {"embedding_size", "24",   "hidden_size", "24",
+                                            "learning_rate",  "0.01", NULL};
+    char text[40 * sizeof line] = "";
+    for (size_t i = 0; i < 30; i++)
+        strcat(strcat(text, line), "\n");
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        struct train_spec spec =
+            trial_spec(all[k], all[k] == &kind_nplm ? params : recurrent);
+        struct train_result result;
+        struct buffer file;
+        spec.budget.epochs = 100;
+        ck_assert_int_eq(
+            trial_train(&spec, text, (struct span){0}, NULL, &file, &result, NULL),
+            ERR_OK);
+        struct model *model = trial_load(&file);
+        double perplexity = perplexity_of(model, line);
+        ck_assert_msg(perplexity < 1.2, "%s: %g", all[k]->name, perplexity);
+        model_release(model);
+        buffer_fini(&file);
+    }
+}
+END_TEST
+
+START_TEST(validates_and_keeps_the_best)
+{
+    static const char *const params[] = {"learning_rate", "0.02", NULL};
+    char *text = trial_text(300);
+    struct train_spec spec = trial_spec(&kind_lstm, params);
+    struct train_result result;
+    struct buffer file;
+    spec.valid_fraction = 0.2;
+    spec.patience = 2;
+    spec.budget.epochs = 200;
+    ck_assert_int_eq(
+        trial_train(&spec, text, (struct span){0}, NULL, &file, &result, NULL), ERR_OK);
+    ck_assert_double_lt(trial_metric(&result, "epochs"), 200);
+    ck_assert_double_lt(trial_metric(&result, "best_step"),
+                        trial_metric(&result, "steps"));
+    ck_assert_double_lt(trial_metric(&result, "valid_perplexity"), 12);
+    buffer_fini(&file);
+    free(text);
+}
+END_TEST
+
+/* ---- trouble ---- */
+
+START_TEST(says_when_it_diverges)
+{
+    static const char *const wild[] = {"learning_rate", "1e9", "optimizer", "sgd", NULL};
+    static const char *const wild_adam[] = {"learning_rate", "1e9", NULL};
+    char *text = trial_text(100);
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        struct train_spec spec = trial_spec(all[k], k % 2 ? wild : wild_adam);
+        struct train_result result;
+        struct err_info info = {0};
+        struct buffer file;
+        ck_assert_int_eq(
+            trial_train(&spec, text, (struct span){0}, NULL, &file, &result, &info),
+            ERR_DIVERGED);
+        ck_assert_ptr_nonnull(strstr(info.message, "learning_rate"));
+        buffer_fini(&file);
+    }
+    free(text);
+}
+END_TEST
+
+START_TEST(makes_do_with_little)
+{
+    static const char *const texts[] = {"word\n", "a\n", "a b\nb a\n",
+                                        "one two three four five six seven"};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+            struct train_spec spec = trial_spec(all[k], NULL);
+            struct train_result result;
+            struct buffer file;
+            spec.threads = 3;
+            spec.budget.epochs = 3;
+            ck_assert_int_eq(trial_train(&spec, texts[i], (struct span){0}, NULL, &file,
+                                         &result, NULL),
+                             ERR_OK);
+            struct model *model = trial_load(&file);
+            ck_assert(isfinite(perplexity_of(model, texts[i])));
+            model_release(model);
+            buffer_fini(&file);
+        }
+}
+END_TEST
+
+/* All words are rarer than min_count: the vocabulary is the reserved three. */
+START_TEST(vocabulary_of_nothing)
+{
+    struct train_spec spec = trial_spec(&kind_lstm, NULL);
+    struct train_result result;
+    struct buffer file;
+    spec.tokenizer.min_count = 5;
+    spec.budget.epochs = 2;
+    ck_assert_int_eq(
+        trial_train(&spec, "a b c\n", (struct span){0}, NULL, &file, &result, NULL),
+        ERR_OK);
+    struct model *model = trial_load(&file);
+    ck_assert_ptr_null(model->vectors);
+    ck_assert(isfinite(perplexity_of(model, "x y")));
+    model_release(model);
+    buffer_fini(&file);
+}
+END_TEST
+
+UNIT_SUITE(fit)
+{
+    tcase_add_test(unit, resumes_to_the_bit);
+    tcase_add_test(unit, refuses_other_checkpoints);
+    tcase_add_test(unit, learns_by_heart);
+    tcase_add_test(unit, validates_and_keeps_the_best);
+    tcase_add_test(unit, says_when_it_diverges);
+    tcase_add_test(unit, makes_do_with_little);
+    tcase_add_test(unit, vocabulary_of_nothing);
+}

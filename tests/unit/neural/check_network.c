@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole networks: the gradient of every tensor against finite differences, for each kind,
+ * tied and untied, over one and several shares; and what an update moves. */
+#include "model/neural/network.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/unit.h"
+#include "tests/unit/neural/trial.h"
+#include "tests/unit/nn/gradient.h"
+
+enum { VOCAB = 13, ROWS = 4, STEPS = 5, CONTEXT = 3 };
+
+struct trial {
+    struct shape shape;
+    struct network *network;
+    uint32_t inputs[ROWS * STEPS], targets[ROWS * STEPS];
+};
+
+static void trial_init(struct trial *trial, const struct kind *kind,
+                       const char *const *params, unsigned threads)
+{
+    static const char *const small[] = {"embedding_size", "7", "hidden_size", "6", NULL};
+    struct train_spec spec = trial_spec(kind, small);
+    struct random random;
+    random_seed(&random, 8, 0);
+    for (; params && params[0]; params += 2)
+        ck_assert_int_eq(params_parse(&spec.params, params[0], params[1], NULL), ERR_OK);
+    if (kind == &kind_nplm)
+        ck_assert_int_eq(params_parse(&spec.params, "context", "3", NULL), ERR_OK);
+    ck_assert_int_eq(shape_init(&trial->shape, &spec.params, VOCAB, 0, NULL), ERR_OK);
+    struct network_settings settings = {
+        .rows = ROWS, .steps = STEPS, .threads = threads, .seed = 4};
+    ck_assert_int_eq(network_new(&trial->shape, &settings, &trial->network), ERR_OK);
+    for (size_t i = 0; i < trial->shape.tensor_count; i++) {
+        const struct shape_tensor *tensor = &trial->shape.tensors[i];
+        gradient_fill(&random, tensor->rows * tensor->columns, 0.4f,
+                      trial->network->values + tensor->at);
+    }
+    for (size_t i = 0; i < ROWS * STEPS; i++) {
+        trial->inputs[i] = (uint32_t)random_below(&random, VOCAB - 2);
+        trial->targets[i] = (uint32_t)random_below(&random, VOCAB);
+    }
+}
+
+static double loss_of(void *context)
+{
+    struct trial *trial = context;
+    double loss;
+    for (unsigned i = 0; i < trial->network->settings.threads; i++)
+        body_reset(trial->network->shares[i].body);
+    ck_assert_int_eq(network_gradient(trial->network, STEPS, trial->inputs,
+                                      trial->targets, false, &loss),
+                     ERR_OK);
+    return loss;
+}
+
+/* The gradient of the embedding has stale rows where no word was: they count as zero. */
+static float *copy_gradient(const struct trial *trial)
+{
+    const struct network *network = trial->network;
+    size_t width = trial->shape.embedding;
+    float *copy = malloc(trial->shape.total * sizeof *copy);
+    memcpy(copy, network->gradient, trial->shape.total * sizeof *copy);
+    for (size_t id = 0; !trial->shape.tied && id < VOCAB; id++)
+        if (network->stamps[id] != network->stamp)
+            memset(copy + trial->shape.embedding_at + id * width, 0,
+                   width * sizeof *copy);
+    return copy;
+}
+
+static void check_gradients(const struct kind *kind, const char *const *params,
+                            unsigned threads)
+{
+    struct trial trial;
+    trial_init(&trial, kind, params, threads);
+    loss_of(&trial);
+    float *gradient = copy_gradient(&trial);
+    for (size_t i = 0; i < trial.shape.tensor_count; i++) {
+        const struct shape_tensor *tensor = &trial.shape.tensors[i];
+        double error =
+            gradient_error(loss_of, &trial, trial.network->values + tensor->at,
+                           gradient + tensor->at, tensor->rows * tensor->columns, 3e-2f);
+        ck_assert_msg(error < 1e-2, "%s %s: %g", kind->name, tensor->name, error);
+    }
+    free(gradient);
+    network_free(trial.network);
+}
+
+START_TEST(gradients_of_recurrent)
+{
+    static const struct kind *const all[] = {&kind_rnn, &kind_gru, &kind_lstm,
+                                             &kind_mlstm};
+    static const char *const tied[] = {"layers", "2", NULL};
+    static const char *const untied[] = {"layers", "2", "tied", "false", NULL};
+    for (size_t i = 0; i < 4; i++) {
+        check_gradients(all[i], tied, 1);
+        check_gradients(all[i], untied, 3);
+    }
+}
+END_TEST
+
+START_TEST(gradients_of_feedforward)
+{
+    static const char *const direct[] = {"direct", "true", "activation", "logistic",
+                                         NULL};
+    static const char *const tied[] = {"tied", "true", NULL};
+    check_gradients(&kind_nplm, NULL, 2);
+    check_gradients(&kind_nplm, direct, 1);
+    check_gradients(&kind_nplm, tied, 2);
+}
+END_TEST
+
+START_TEST(shares_agree)
+{
+    struct trial one, three;
+    trial_init(&one, &kind_lstm, NULL, 1);
+    trial_init(&three, &kind_lstm, NULL, 3);
+    double norm_one, norm_three;
+    ck_assert_double_eq_tol(loss_of(&one), loss_of(&three), 1e-5);
+    ck_assert_int_eq(network_norm(one.network, &norm_one), ERR_OK);
+    ck_assert_int_eq(network_norm(three.network, &norm_three), ERR_OK);
+    ck_assert_double_eq_tol(norm_one, norm_three, 1e-5);
+    for (size_t i = 0; i < one.shape.total; i++)
+        ck_assert_float_eq_tol(one.network->gradient[i], three.network->gradient[i],
+                               1e-5f);
+    network_free(one.network);
+    network_free(three.network);
+}
+END_TEST
+
+/* The norm of an untied network counts only what the batch touched, and an update leaves
+ * the other words alone. */
+START_TEST(update_of_touched_rows)
+{
+    static const char *const untied[] = {"tied", "false", NULL};
+    struct trial trial;
+    trial_init(&trial, &kind_lstm, untied, 2);
+    loss_of(&trial);
+    size_t width = trial.shape.embedding, bytes = trial.shape.total * sizeof(float);
+    float *before = malloc(bytes), *gradient = copy_gradient(&trial);
+    double norm, expected = 0;
+    for (size_t i = 0; i < trial.shape.total; i++)
+        expected += (double)gradient[i] * (double)gradient[i];
+    ck_assert_int_eq(network_norm(trial.network, &norm), ERR_OK);
+    ck_assert_double_eq_tol(norm, sqrt(expected), 1e-6);
+    memcpy(before, trial.network->values, bytes);
+    ck_assert_int_eq(network_update(trial.network, 0.5, 0.1), ERR_OK);
+    for (size_t i = 0; i < trial.shape.bias_at; i++)
+        ck_assert_float_eq_tol(trial.network->values[i], before[i] - 0.05f * gradient[i],
+                               1e-6f);
+    ck_assert_int_eq(memcmp(trial.network->values + (VOCAB - 1) * width,
+                            before + (VOCAB - 1) * width, width * sizeof *before),
+                     0);
+    ck_assert_float_eq(trial.network->values[trial.shape.bias_at + 1], SHAPE_NEVER);
+    free(before);
+    free(gradient);
+    network_free(trial.network);
+}
+END_TEST
+
+/* A step moves each method's parameter by what its published formula says. */
+START_TEST(optimizer_formulas)
+{
+    const double g1 = 0.5, g2 = -0.25, rate = 0.1, b1 = 0.9, b2 = 0.999, rho = 0.99;
+    double m1 = (1 - b1) * g1, m2 = b1 * m1 + (1 - b1) * g2;
+    double v1 = (1 - b2) * g1 * g1, v2 = b2 * v1 + (1 - b2) * g2 * g2;
+    double r1 = (1 - rho) * g1 * g1, r2 = rho * r1 + (1 - rho) * g2 * g2;
+    double adam1 = m1 / (1 - b1) / sqrt(v1 / (1 - b2));
+    double adam2 = m2 / (1 - b1 * b1) / sqrt(v2 / (1 - b2 * b2));
+    const double moved[OPTIMIZER_COUNT] = {
+        [OPTIMIZER_SGD] = g1 + g2,
+        [OPTIMIZER_MOMENTUM] = g1 + (b1 * g1 + g2),
+        [OPTIMIZER_NESTEROV] = g1 + b1 * g1 + g2 + b1 * (b1 * g1 + g2),
+        [OPTIMIZER_ADAGRAD] = 1 + g2 / sqrt(g1 * g1 + g2 * g2),
+        [OPTIMIZER_RMSPROP] = g1 / sqrt(r1) + g2 / sqrt(r2),
+        [OPTIMIZER_ADAM] = adam1 + adam2};
+    for (unsigned method = 0; method < OPTIMIZER_COUNT; method++) {
+        struct optimizer optimizer;
+        float value[3] = {7, 1, 7}, first = (float)(2 * g1), second = (float)(2 * g2);
+        ck_assert_int_eq(optimizer_init(&optimizer, (enum optimizer_method)method, 3, 0),
+                         ERR_OK);
+        optimizer_begin(&optimizer);
+        optimizer_update(&optimizer, value, 1, 1, &first, 0.5, rate);
+        optimizer_begin(&optimizer);
+        optimizer_update(&optimizer, value, 1, 1, &second, 0.5, rate);
+        ck_assert_msg(fabs((double)value[1] - (1 - rate * moved[method])) < 1e-5,
+                      "method %u: %g", method, (double)value[1]);
+        ck_assert_float_eq(value[0], 7);
+        ck_assert_float_eq(value[2], 7);
+        optimizer_fini(&optimizer);
+    }
+}
+END_TEST
+
+START_TEST(weight_decay_shrinks)
+{
+    for (unsigned method = 0; method < OPTIMIZER_COUNT; method++) {
+        struct optimizer optimizer;
+        float value = 2, gradient = 0;
+        ck_assert_int_eq(
+            optimizer_init(&optimizer, (enum optimizer_method)method, 1, 0.5), ERR_OK);
+        optimizer_begin(&optimizer);
+        optimizer_update(&optimizer, &value, 0, 1, &gradient, 1, 0.1);
+        ck_assert_float_eq_tol(value, 1.9f, 1e-6f);
+        optimizer_fini(&optimizer);
+    }
+}
+END_TEST
+
+UNIT_SUITE(network)
+{
+    tcase_add_test(unit, gradients_of_recurrent);
+    tcase_add_test(unit, gradients_of_feedforward);
+    tcase_add_test(unit, shares_agree);
+    tcase_add_test(unit, update_of_touched_rows);
+    tcase_add_test(unit, optimizer_formulas);
+    tcase_add_test(unit, weight_decay_shrinks);
+}
