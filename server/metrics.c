@@ -29,7 +29,7 @@ static const struct description {
     const char *name, *label;
     size_t capacity;
     const char *help;
-} table[METRIC_COUNT] = {
+} table[METRICS_COUNT] = {
 #define X(symbol, type, name, label, capacity, help)                                     \
     [symbol] = {type, name, label, capacity, help},
     METRICS_TABLE(X)
@@ -55,7 +55,7 @@ struct family {
 
 struct metrics {
     struct lock lock; /* making labels */
-    struct family families[METRIC_COUNT];
+    struct family families[METRICS_COUNT];
 };
 
 static double double_of(uint64_t bits)
@@ -87,7 +87,7 @@ struct metrics *metrics_new(void)
     if (!metrics)
         return NULL;
     lock_init(&metrics->lock, RANK_METRICS);
-    for (size_t i = 0; i < METRIC_COUNT; i++) {
+    for (size_t i = 0; i < METRICS_COUNT; i++) {
         struct family *family = &metrics->families[i];
         family->series = memory_new_array(table[i].capacity + 1, sizeof *family->series);
         if (!family->series) {
@@ -105,7 +105,7 @@ void metrics_free(struct metrics *metrics)
 {
     if (!metrics)
         return;
-    for (size_t i = 0; i < METRIC_COUNT; i++)
+    for (size_t i = 0; i < METRICS_COUNT; i++)
         free(metrics->families[i].series);
     lock_fini(&metrics->lock);
     free(metrics);
@@ -139,7 +139,7 @@ static bool find_labels(const struct family *family, size_t count, const char *l
     return false;
 }
 
-size_t metrics_label(struct metrics *metrics, enum metric metric, const char *labels)
+size_t metrics_label(struct metrics *metrics, enum metric_id metric, const char *labels)
 {
     struct family *family = &metrics->families[metric];
     size_t capacity = table[metric].capacity, index;
@@ -167,23 +167,25 @@ other:
     return capacity;
 }
 
-static size_t slot_of(enum metric metric, size_t label)
+static size_t slot_of(enum metric_id metric, size_t label)
 {
     return label > table[metric].capacity ? table[metric].capacity : label;
 }
 
-void metrics_add(struct metrics *metrics, enum metric metric, size_t label, double value)
+void metrics_add(struct metrics *metrics, enum metric_id metric, size_t label,
+                 double value)
 {
     add_to(&metrics->families[metric].series[slot_of(metric, label)].value, value);
 }
 
-void metrics_set(struct metrics *metrics, enum metric metric, size_t label, double value)
+void metrics_set(struct metrics *metrics, enum metric_id metric, size_t label,
+                 double value)
 {
     atomic_store_explicit(&metrics->families[metric].series[slot_of(metric, label)].value,
                           bits_of(value), memory_order_relaxed);
 }
 
-void metrics_observe(struct metrics *metrics, enum metric metric, double seconds)
+void metrics_observe(struct metrics *metrics, enum metric_id metric, double seconds)
 {
     struct family *family = &metrics->families[metric];
     size_t bucket = 0;
@@ -255,7 +257,7 @@ static void render_family(const struct family *family, const struct description 
 
 enum err metrics_render(struct metrics *metrics, struct buffer *text)
 {
-    for (size_t i = 0; i < METRIC_COUNT; i++)
+    for (size_t i = 0; i < METRICS_COUNT; i++)
         render_family(&metrics->families[i], &table[i], text);
     return text->failed;
 }

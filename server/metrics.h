@@ -35,11 +35,11 @@ struct buffer;
     X(METRIC_STORE_FAILED, GAUGE, "firth_store_failed", "", 1, "1 when a sync failed and writes are refused") \
     X(METRIC_START_TIME, GAUGE, "firth_start_time_seconds", "", 1, "When the daemon started, Unix time")
 
-enum metric {
+enum metric_id {
 #define X(symbol, type, name, label, capacity, help) symbol,
     METRICS_TABLE(X)
 #undef X
-        METRIC_COUNT
+        METRICS_COUNT
 };
 
 struct metrics *metrics_new(void);
@@ -48,10 +48,10 @@ void metrics_free(struct metrics *metrics);
 /* A labelled series' index, made on first use; the last index ("other") when full.
  * `labels` is the value of the metric's one label (`queued`), or a ready label set
  * (`route="/score",method="POST",status="2xx"`) whose values are already escaped. */
-size_t metrics_label(struct metrics *metrics, enum metric metric, const char *labels);
-void metrics_add(struct metrics *metrics, enum metric metric, size_t label, double value);
-void metrics_set(struct metrics *metrics, enum metric metric, size_t label, double value);
-void metrics_observe(struct metrics *metrics, enum metric metric, double seconds);
+size_t metrics_label(struct metrics *metrics, enum metric_id metric, const char *labels);
+void metrics_add(struct metrics *metrics, enum metric_id metric, size_t label, double value);
+void metrics_set(struct metrics *metrics, enum metric_id metric, size_t label, double value);
+void metrics_observe(struct metrics *metrics, enum metric_id metric, double seconds);
 /* Prometheus text format 0.0.4. */
 MUST_CHECK enum err metrics_render(struct metrics *metrics, struct buffer *text);
 

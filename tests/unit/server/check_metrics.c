@@ -29,7 +29,7 @@ START_TEST(every_metric_has_help_type_and_a_line_form)
         METRICS_TABLE(X)
 #undef X
     };
-    for (size_t i = 0; i < METRIC_COUNT; i++)
+    for (size_t i = 0; i < METRICS_COUNT; i++)
         ck_assert_msg(strstr(text.bytes, heads[i]) != NULL, "%s", heads[i]);
     ck_assert_ptr_nonnull(strstr(text.bytes, "\nfirth_jobs{state=\"queued\"} 3\n"));
     ck_assert_ptr_nonnull(strstr(text.bytes, "\nfirth_streams 0\n"));
