@@ -444,7 +444,7 @@ void exchange_make_error(struct exchange *x, enum err code, const struct err_inf
     const char *detail = told ? info->message : err_text(code);
     if (x->errors.count == 1 && x->errors.rows && !told)
         detail = "A field is not usable; see errors";
-    else if (x->errors.count > 1)
+    else if (x->errors.count > 1 && !(told && code == ERR_UNKNOWN_WORDS))
         detail = "Some fields are not usable; see errors";
     exchange_make_problem(x, status_map(code), err_word(code), detail, info);
 }

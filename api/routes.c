@@ -10,6 +10,7 @@
 #include "api/openapi.h"
 #include "api/route.h"
 #include "api/train.h"
+#include "api/vector_routes.h"
 
 enum {
     LOOP = ROUTE_INLINE | ROUTE_ALWAYS,
@@ -72,7 +73,14 @@ const struct route routes_table[] = {
     {"POST", "/tokenize", ASK, READ, NULL, tokenize_post, NULL},
     {"POST", "/detokenize", ASK, READ, NULL, detokenize_post, NULL},
 
+    {"POST", "/neighbors", ASK, READ, NULL, neighbors_post, NULL},
+    {"POST", "/analogy", ASK, READ, NULL, analogy_post, NULL},
+    {"POST", "/similarity", ASK, READ, NULL, similarity_post, NULL},
+    {"POST", "/odd-one-out", ASK, READ, NULL, odd_one_out_post, NULL},
+    {"POST", "/embed", ASK, READ, NULL, embed_post, NULL},
+
     {"POST", "/v1/completions", ASK, READ, NULL, completion_post, NULL},
+    {"POST", "/v1/embeddings", ASK, READ, NULL, embeddings_post, NULL},
     {"GET", "/v1/models", 0, READ, NULL, completion_models, NULL},
     {"GET", "/v1/models/{name}", 0, READ, NULL, completion_model, NULL},
 };

@@ -135,6 +135,9 @@ def prepare(firth, description):
     check(description, by_id(description, "train"), reply, "train")
     job = firth.wait(reply.json()["id"])
     assert job["state"] == "succeeded", job
+    vectors = firth.train("vectors", kind="svd", params={"dim": 2},
+                          tokenizer={"unit": "whitespace", "min_count": 1})
+    assert vectors["state"] == "succeeded", vectors
     return job["id"]
 
 
@@ -224,6 +227,12 @@ def test_answers_with_every_extra_fit():
             "/rescore": [{"ensemble": members, "candidates": [
                 {"text": "", "channel_logprob": 0}]}],
             "/generate": [{"ensemble": members, "n": 3, "stop": ["cat"]}],
+            "/neighbors": [{"model": "vectors", "queries": ["cat", [1, 0.5]], "k": 99,
+                            "metric": "euclidean", "exclude": ["dog"]}],
+            "/analogy": [{"model": "vectors", "method": "3cosmul", "queries": [
+                {"positive": ["cat"], "negative": ["the"]}, {"a": "a", "b": "cat", "c": "the"}]}],
+            "/embed": [{"model": "vectors", "inputs": "the cat flew",
+                        "encoding_format": "base64"}],
             "/v1/completions": [{"model": "book3", "echo": True, "logprobs": 5, "n": 2,
                                  "prompt": ["the", "a"]}],
             "/train?dry_run=true": [{"kind": "mixture", "model": "mix", "corpus": "book",

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by /neighbors, /analogy, /similarity, /odd-one-out, /embed and /v1/embeddings. A
+ * request's words are all looked up before anything is computed, so that one refusal
+ * names all that are unknown. */
+#include "api/vector_request.h"
+
+#include "base/memory.h"
+#include "server/server.h"
+
+static const size_t VECTOR_BYTES_MAX = (size_t)256 << 20;
+
+enum err vector_open(struct exchange *x, const char *name, struct vector_subject *subject,
+                     struct err_info *info)
+{
+    enum err code =
+        registry_acquire(exchange_server(x)->registry, name, &subject->lease, info);
+    if (code == ERR_MODEL_NOT_FOUND)
+        return err_set(info, code, "There is no model '%.64s'; GET /models lists them.",
+                       name);
+    if (code)
+        return err_finish(info, code);
+    code = vector_space_of(subject->lease.model, &subject->space, info);
+    if (code)
+        registry_release(&subject->lease);
+    return code;
+}
+
+void vector_close(struct vector_subject *subject)
+{
+    registry_release(&subject->lease);
+}
+
+void vector_print_head(struct printer *p, const struct vector_subject *subject)
+{
+    printer_key_text(p, "model", subject->lease.name);
+    printer_key_text(p, "model_digest", subject->lease.digest);
+}
+
+enum err vector_check_count(struct exchange *x, size_t count, const char *pointer,
+                            struct err_info *info)
+{
+    int64_t most = exchange_server(x)->settings.max_inputs;
+    if (count == 0)
+        return field_errors_add(exchange_errors(x), pointer, "must not be empty");
+    if (count > (size_t)most)
+        return err_set_field(info, ERR_LIMIT, pointer,
+                             "%zu inputs; the setting max_inputs allows %lld.", count,
+                             (long long)most);
+    return ERR_OK;
+}
+
+enum err vector_check_answers(const struct vector_subject *subject, size_t count,
+                              size_t *k, struct err_info *info)
+{
+    size_t answers;
+    if (*k > subject->space.vectors->count)
+        *k = subject->space.vectors->count;
+    if (!memory_multiply(count, *k, &answers) || answers > VECTOR_K_MAX)
+        return err_set_field(info, ERR_LIMIT, "/k",
+                             "%zu queries with %zu answers each; all together at most %d "
+                             "answers are given.",
+                             count, *k, VECTOR_K_MAX);
+    return ERR_OK;
+}
+
+enum err vector_check_memory(const struct vector_subject *subject, size_t count,
+                             struct err_info *info)
+{
+    const struct vectors *vectors = subject->space.vectors;
+    size_t bytes;
+    if (!memory_multiply(count, vectors->stride * sizeof(float), &bytes) ||
+        bytes > VECTOR_BYTES_MAX)
+        return err_set(info, ERR_LIMIT,
+                       "%zu vectors of %u numbers are too much for one request.", count,
+                       vectors->dim);
+    return ERR_OK;
+}
+
+enum err vector_read_word(struct exchange *x, const struct vector_subject *subject,
+                          const json_t *value, const char *pointer, struct span *word,
+                          uint32_t *row, struct err_info *info)
+{
+    *row = VECTORS_NO_ROW;
+    if (!json_is_string(value))
+        return field_errors_add(exchange_errors(x), pointer, "must be a word");
+    *word = span_of(json_string_value(value), json_string_length(value));
+    if (vector_space_find(&subject->space, word, row))
+        return ERR_OK;
+    return vector_space_refuse(&subject->space, *word, pointer, exchange_errors(x), info);
+}
+
+enum err vector_worse(enum err a, enum err b)
+{
+    return a && !(a == ERR_UNKNOWN_WORDS && b) ? a : b;
+}

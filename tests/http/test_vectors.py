@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Questions to word vectors, with numbers worked out by hand.
+
+Four trained kinds answer about a tiny text; what is exact is checked against vectors that
+`/embed` gives, by the formulas written out here."""
+import base64
+import json
+import math
+import struct
+
+import harness
+from firth import Firth, near
+
+TEXT = """the king rules the land and the queen rules the land
+paris is the capital of france and rome is the capital of italy
+""" * 8
+KINDS = ("svd", "glove", "skipgram", "cbow")
+
+
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b))
+
+
+def length(a):
+    return math.sqrt(dot(a, a))
+
+
+def cosine(a, b):
+    return dot(a, b) / length(a) / length(b)
+
+
+def distance(a, b):
+    return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b)))
+
+
+def unit(a):
+    return [x / length(a) for x in a]
+
+
+def trained(firth, *kinds, **more):
+    firth.put_corpus(text=TEXT)
+    for kind in kinds:
+        job = firth.train(kind, kind=kind, params={"dim": 6, **more},
+                          tokenizer={"unit": "word", "lowercase": True, "min_count": 1})
+        assert job["state"] == "succeeded", job
+
+
+def vectors_of(firth, model, words):
+    reply = firth.ok("POST", "/embed", {"model": model, "inputs": list(words)})
+    return {word: row["vector"] for word, row in zip(words, reply["vectors"])}
+
+
+WORDS = "the king rules land and queen paris is capital of france rome italy".split()
+
+
+def test_neighbours_of_every_kind_are_the_nearest():
+    with Firth() as firth:
+        trained(firth, *KINDS)
+        for kind in KINDS:
+            vectors = vectors_of(firth, kind, WORDS)
+            for metric, score, sign in (("cosine", cosine, -1), ("dot", dot, -1),
+                                        ("euclidean", distance, 1)):
+                reply = firth.ok("POST", "/neighbors", {
+                    "model": kind, "word": "king", "k": 5, "metric": metric})
+                assert reply["metric"] == metric and reply["model"] == kind
+                result = reply["results"][0]
+                assert result["query"] == "king" and result["index"] == 0
+                wanted = sorted((w for w in WORDS if w != "king"),
+                                key=lambda w: sign * score(vectors["king"], vectors[w]))
+                key = "distance" if metric == "euclidean" else "similarity"
+                for rank, row in enumerate(result["neighbors"], 1):
+                    assert row["rank"] == rank
+                    near(row[key], score(vectors["king"], vectors[row["word"]]), 1e-4)
+                    near(row[key], score(vectors["king"], vectors[wanted[rank - 1]]), 1e-4)
+                counts = {row["word"]: row["count"] for row in result["neighbors"]}
+                assert all(counts[w] == TEXT.split().count(w) for w in counts), counts
+
+
+def test_what_neighbours_may_be_asked():
+    with Firth() as firth:
+        trained(firth, "svd")
+
+        def ask(**more):
+            return firth.ok("POST", "/neighbors", {"model": "svd", **more})["results"]
+        every = ask(word="king", k=1000000)[0]["neighbors"]
+        assert len(every) == len(WORDS) - 1, "k beyond the vocabulary gives all there is"
+        assert "king" not in {row["word"] for row in every}
+        some = ask(word="king", exclude=["queen", "land"], k=100)[0]["neighbors"]
+        assert [r["word"] for r in some] == [r["word"] for r in every
+                                             if r["word"] not in ("queen", "land")]
+        frequent = ask(word="king", restrict_vocab=3, k=100)[0]["neighbors"]
+        assert len(frequent) in (2, 3) and "the" in {r["word"] for r in frequent}
+        king = vectors_of(firth, "svd", ["king"])["king"]
+        by_vector = ask(vector=king, k=2)[0]
+        assert by_vector["query"] is None and by_vector["neighbors"][0]["word"] == "king"
+        both = ask(queries=["king", king, "queen"], k=3)
+        assert [r["query"] for r in both] == ["king", None, "queen"]
+        assert both[0]["neighbors"] == ask(word="king", k=3)[0]["neighbors"]
+        assert ask(word="KING")[0]["query"] == "king", "a lower-cased model finds KING"
+        assert ask(word="king", exact=False) == ask(word="king", exact=True)
+
+
+def test_wrong_questions_name_their_fields():
+    with Firth() as firth:
+        trained(firth, "svd")
+
+        def refused(path, body, *pointers, code=None):
+            reply = firth.post(path, {"model": "svd", **body})
+            harness.is_problem(reply, 422, code)
+            given = [row["pointer"] for row in reply.json()["errors"]]
+            assert given == list(pointers), f"{path} {json.dumps(body)}: {reply.json()}"
+        refused("/neighbors", {}, "/word")
+        refused("/neighbors", {"word": "king", "vector": [0] * 6}, "/word")
+        refused("/neighbors", {"queries": []}, "/queries")
+        refused("/neighbors", {"word": 7}, "/word")
+        refused("/neighbors", {"vector": [1, 2]}, "/vector")
+        refused("/neighbors", {"vector": [1, 2, 3, 4, 5, "x"]}, "/vector")
+        refused("/neighbors", {"vector": [1e300] * 6}, "/vector")
+        refused("/neighbors", {"vector": [0] * 6}, "/vector")
+        refused("/neighbors", {"queries": ["king", [0] * 6]}, "/queries/1")
+        refused("/neighbors", {"word": "king", "k": 0}, "/k")
+        refused("/neighbors", {"word": "king", "k": 1000001}, "/k")
+        refused("/neighbors", {"word": "king", "metric": "l1"}, "/metric")
+        refused("/neighbors", {"word": "king", "else": 1}, "/else")
+        refused("/analogy", {}, "/positive")
+        refused("/analogy", {"a": "king", "b": "queen"}, "/c")
+        refused("/analogy", {"a": "king", "positive": ["king"]}, "/positive")
+        refused("/analogy", {"queries": []}, "/queries")
+        refused("/analogy", {"queries": [{"a": 1, "b": "king", "c": "king"}]}, "/queries/0/a")
+        refused("/analogy", {"positive": ["king"] * 33}, "/positive")
+        refused("/analogy", {"queries": ["king"]}, "/queries/0")
+        refused("/similarity", {"pairs": []}, "/pairs")
+        refused("/similarity", {"pairs": [["king"]]}, "/pairs/0")
+        refused("/odd-one-out", {"words": ["king", "queen"]}, "/words")
+        refused("/embed", {"inputs": []}, "/inputs")
+        refused("/embed", {"inputs": 1}, "/inputs")
+        refused("/embed", {"inputs": ["king", 1]}, "/inputs/1")
+        assert firth.post("/neighbors", {"model": "svd", "vector": [0] * 6,
+                                         "metric": "dot"}).status == 200
+
+
+def test_unknown_words_are_named_with_near_spellings():
+    with Firth() as firth:
+        trained(firth, "svd")
+
+        def refused(path, body, *pointers):
+            reply = firth.post(path, {"model": "svd", **body})
+            harness.is_problem(reply, 422, "unknown_words")
+            assert [row["pointer"] for row in reply.json()["errors"]] == list(pointers), reply
+            return reply.json()
+        problem = refused("/neighbors", {"word": "kingg"}, "/word")
+        assert '"kingg"' in problem["detail"] and '"king"' in problem["detail"], problem
+        refused("/neighbors", {"queries": ["king", "zebra", "quen"], "exclude": ["x"]},
+                "/exclude/0", "/queries/1", "/queries/2")
+        problem = refused("/analogy", {"a": "frnace", "b": "paris", "c": "itly"}, "/c", "/a")
+        assert '"france"' in problem["errors"][1]["detail"], problem
+        refused("/analogy", {"queries": [{"positive": ["king", "q"], "negative": ["z"]}]},
+                "/queries/0/positive/1", "/queries/0/negative/0")
+        refused("/similarity", {"pairs": [["king", "x"], ["y", "king"]]},
+                "/pairs/0/1", "/pairs/1/0")
+        refused("/odd-one-out", {"words": ["king", "x", ""]}, "/words/1", "/words/2")
+        refused("/embed", {"inputs": ["king", "no such words"]}, "/inputs/1")
+        refused("/embed", {"inputs": "<unk>"}, "/inputs")
+        reply = firth.post("/v1/embeddings", {"model": "svd", "input": "zzz"})
+        assert reply.status == 422 and reply.json()["error"]["code"] == "unknown_words"
+
+
+def test_analogies_are_sums_and_products():
+    with Firth() as firth:
+        trained(firth, "svd", "glove")
+        for kind in ("svd", "glove"):
+            vectors = {w: unit(v) for w, v in vectors_of(firth, kind, WORDS).items()}
+            target = [b - a + c for a, b, c in zip(
+                vectors["king"], vectors["queen"], vectors["france"])]
+            others = [w for w in WORDS if w not in ("king", "queen", "france")]
+            question = {"model": kind, "a": "king", "b": "queen", "c": "france", "k": 4}
+            rows = firth.ok("POST", "/analogy", question)["results"][0]["answers"]
+            wanted = sorted((-cosine(target, vectors[w]), w) for w in others)
+            for row, (score, _) in zip(rows, wanted):
+                near(row["similarity"], -score, 1e-4)
+                assert row["word"] in others
+
+            def product(word):
+                half = {w: (1 + dot(vectors[w], vectors[word])) / 2
+                        for w in ("king", "queen", "france")}
+                return half["queen"] * half["france"] / (half["king"] + 0.001)
+            rows = firth.ok("POST", "/analogy", {**question, "method": "3cosmul"})
+            for row, score in zip(rows["results"][0]["answers"],
+                                  sorted(map(product, others), reverse=True)):
+                near(row["similarity"], score, 1e-4)
+            general = firth.ok("POST", "/analogy", {
+                "model": kind, "k": 4, "queries": [
+                    {"positive": ["queen", "france"], "negative": ["king"]}, {
+                        "a": "king", "b": "queen", "c": "france"}]})["results"]
+            assert general[0]["answers"] == general[1]["answers"]
+            inputs = firth.ok("POST", "/analogy", {
+                "model": kind, "positive": ["king"], "k": 1, "exclude_inputs": False})
+            assert inputs["results"][0]["answers"][0]["word"] == "king"
+
+
+def test_similarities_and_the_odd_one_out():
+    with Firth() as firth:
+        trained(firth, "svd")
+        vectors = vectors_of(firth, "svd", WORDS)
+        pairs = [["king", "queen"], ["rome", "rome"], ["Paris", "the"]]
+        rows = firth.ok("POST", "/similarity", {"model": "svd", "pairs": pairs})["pairs"]
+        for (a, b), row in zip(pairs, rows):
+            a, b = vectors[a.lower()], vectors[b.lower()]
+            near(row["cosine"], cosine(a, b), 1e-5)
+            near(row["dot"], dot(a, b), 1e-4)
+            near(row["euclidean"], distance(a, b), 1e-4)
+        words = ["king", "queen", "rome", "land"]
+        reply = firth.ok("POST", "/odd-one-out", {"model": "svd", "words": words})
+        mean = [sum(c) for c in zip(*(unit(vectors[w]) for w in words))]
+        wanted = [cosine(mean, vectors[w]) for w in words]
+        for row, score in zip(reply["words"], wanted):
+            near(row["similarity"], score, 1e-5)
+        assert reply["index"] == wanted.index(min(wanted))
+        assert reply["odd_one_out"] == words[reply["index"]]
+
+
+def test_embeddings():
+    with Firth() as firth:
+        trained(firth, "svd")
+        vectors = vectors_of(firth, "svd", WORDS)
+        reply = firth.ok("POST", "/embed", {"model": "svd", "inputs": "the king zzz"})
+        row = reply["vectors"][0]
+        assert reply["dim"] == 6 and row["known"] == 2 and row["unknown"] == 1
+        for got, a, b in zip(row["vector"], vectors["the"], vectors["king"]):
+            near(got, (a + b) / 2, 1e-5)
+        coded = firth.ok("POST", "/embed", {"model": "svd", "inputs": ["king", "rome"],
+                                            "encoding_format": "base64"})["vectors"]
+        for word, row in zip(("king", "rome"), coded):
+            numbers = struct.unpack("<6f", base64.b64decode(row["vector"], validate=True))
+            for got, wanted in zip(numbers, vectors[word]):
+                near(got, wanted, 1e-6)
+        reply = firth.ok("POST", "/v1/embeddings", {"model": "svd", "input": "king rome",
+                                                    "user": "somebody", "dimensions": 6})
+        assert reply["object"] == "list" and reply["data"][0]["object"] == "embedding"
+        assert reply["usage"] == {"prompt_tokens": 2, "total_tokens": 2}
+        assert len(reply["data"][0]["embedding"]) == 6
+
+
+def test_models_that_cannot():
+    with Firth() as firth:
+        firth.learned()
+        for path, body in (("/neighbors", {"word": "cat"}), ("/embed", {"inputs": "cat"}),
+                           ("/similarity", {"pairs": [["cat", "dog"]]}),
+                           ("/odd-one-out", {"words": ["cat", "dog", "mat"]}),
+                           ("/analogy", {"a": "cat", "b": "dog", "c": "mat"})):
+            reply = firth.post(path, {"model": "bigram", **body})
+            harness.is_problem(reply, 422, "not_able")
+            harness.is_problem(firth.post(path, {"model": "none", **body}), 404,
+                               "model_not_found")
+
+
+if __name__ == "__main__":
+    harness.main()
