@@ -37,7 +37,8 @@ char *text_tokens(const struct tokenizer *tokenizer, struct span text, bool whol
         first = event != TOKEN_WORD;
     }
     token_cursor_free(cursor);
-    char *result = buffer_release(&joined, NULL);
+    size_t size;
+    char *result = buffer_release(&joined, &size);
     ck_assert_ptr_nonnull(result);
     return result;
 }
