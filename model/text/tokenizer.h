@@ -74,7 +74,8 @@ enum token_event token_cursor_next(struct token_cursor *cursor, struct token *to
 size_t token_cursor_position(const struct token_cursor *cursor);
 
 /* Joins tokens into text as the unit allows: char and bpe exactly, whitespace with one
- * space, word with the usual spacing of punctuation. Appends to `text`. */
+ * space, word with the usual spacing of punctuation. Appends to `text`. More tokens only
+ * add to the text of fewer. */
 MUST_CHECK enum err tokenizer_join(const struct tokenizer *tokenizer,
                                    const struct span *tokens, size_t count,
                                    struct buffer *text);

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* From tokens back to text. Characters and bpe tokens are put side by side, words between
  * white space get one space; only annex 29 words need judgement, because where spaces
- * were is not known any more. There each token has a class by its first character, and a
+ * were is not known any more. There each token has a shape by its first character, and a
  * space is left out before what closes, after what opens, around what links, and between
  * the characters of scripts that are written without spaces. A straight quote opens and
- * closes in turn. */
+ * closes in turn; an apostrophe does too unless it ends a plural ("dogs'") or begins a
+ * shortened word ("'tis").
+ *
+ * Nothing is judged by what follows, so that a text of more tokens always begins with the
+ * text of fewer: an answer that is streamed depends on it. */
 #include <string.h>
+#include <strings.h>
 #include <unictype.h>
 
 #include "base/buffer.h"
@@ -17,6 +22,7 @@ enum shape {
     UNSPACED,
     OPENS,
     CLOSES,
+    COLON,
     LINKS,
     HYPHEN,
     DASH,
@@ -27,7 +33,8 @@ enum shape {
 
 struct joint {
     enum shape shape;
-    bool digit; /* a word that begins with a digit */
+    bool digit;  /* a word that begins with a digit */
+    bool plural; /* a word that may be a plural: ends in s */
 };
 
 static bool in_range(uint32_t c, uint32_t low, uint32_t high)
@@ -54,11 +61,31 @@ static enum shape shape_of_ascii(char c, bool alone)
         return alone ? HYPHEN : APART;
     if (c == '/' || c == '_')
         return LINKS;
-    if (c != '\0' && strchr(".,!?;:)]}%", c))
+    if (c == ':')
+        return COLON;
+    if (c != '\0' && strchr(".,!?;)]}%", c))
         return CLOSES;
     if (c != '\0' && strchr("([{$#@", c))
         return OPENS;
     return (unsigned char)((c | 32) - 'a') < 26 || c == '<' ? WORD : APART;
+}
+
+static enum shape shape_of_wide(uint32_t c, bool alone)
+{
+    if (c == 0x2010 || c == 0x2011)
+        return HYPHEN;
+    if (c == 0x2013)
+        return DASH;
+    if (is_unspaced(c))
+        return UNSPACED;
+    if (c == 0x2026 || c == 0xb0 || (c == 0x2019 && !alone) ||
+        uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Pe | UC_CATEGORY_MASK_Pf))
+        return CLOSES;
+    if (c == 0xbf || c == 0xa1 ||
+        uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Ps | UC_CATEGORY_MASK_Pi |
+                                                UC_CATEGORY_MASK_Sc))
+        return OPENS;
+    return uc_is_property_alphabetic(c) ? WORD : APART;
 }
 
 static struct joint joint_of(struct span token)
@@ -66,72 +93,86 @@ static struct joint joint_of(struct span token)
     uint32_t c;
     size_t size = token.size ? utf8_decode(token, &c) : 0;
     if (size == 0)
-        return (struct joint){APART, false};
+        return (struct joint){.shape = APART};
     bool alone = size == token.size;
     if (in_range(c, '0', '9'))
-        return (struct joint){WORD, true};
-    if (c < 0x80)
-        return (struct joint){shape_of_ascii((char)c, alone), false};
-    if (c == 0x2019 && !alone)
-        return (struct joint){CLOSES, false};
-    if (c == 0x2010 || c == 0x2011)
-        return (struct joint){HYPHEN, false};
-    if (c == 0x2013)
-        return (struct joint){DASH, false};
-    if (is_unspaced(c))
-        return (struct joint){UNSPACED, false};
-    if (c == 0x2026 ||
-        uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Pe | UC_CATEGORY_MASK_Pf))
-        return (struct joint){CLOSES, false};
-    if (c == 0xbf || c == 0xa1 ||
-        uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Ps | UC_CATEGORY_MASK_Pi |
-                                                UC_CATEGORY_MASK_Sc))
-        return (struct joint){OPENS, false};
-    return (struct joint){uc_is_property_alphabetic(c) ? WORD : APART, false};
+        return (struct joint){.shape = WORD, .digit = true};
+    if (c >= 0x80)
+        return (struct joint){.shape = shape_of_wide(c, alone)};
+    return (struct joint){.shape = shape_of_ascii((char)c, alone),
+                          .plural = !alone && token.bytes[token.size - 1] == 's'};
 }
+
+/* "'tis" and its like. */
+static bool is_shortened(struct span word)
+{
+    static const char *const words[] = {"tis", "twas", "twere", "twill", "em", "til"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == word.size &&
+            strncasecmp(words[i], word.bytes, word.size) == 0)
+            return true;
+    return false;
+}
+
+/* What is remembered on the way through the tokens. */
+struct joining {
+    struct joint before, left; /* the last token but one, the last */
+    bool double_open, single_open;
+    bool apostrophe; /* the last token opened a single quote */
+};
 
 /* Straight quotes become openers and closers in turn. */
-static void turn(struct joint *joint, bool *double_open, bool *single_open)
+static void turn(struct joining *joining, struct joint *joint, struct span token)
 {
-    bool *open = joint->shape == QUOTE        ? double_open
-                 : joint->shape == APOSTROPHE ? single_open
-                                              : NULL;
-    if (!open)
-        return;
-    joint->shape = *open ? CLOSES : OPENS;
-    *open = !*open;
+    if (joining->apostrophe && is_shortened(token))
+        joining->single_open = false;
+    joining->apostrophe = false;
+    if (joint->shape == QUOTE) {
+        joint->shape = joining->double_open ? CLOSES : OPENS;
+        joining->double_open = !joining->double_open;
+    } else if (joint->shape == APOSTROPHE) {
+        bool opens = !joining->single_open && !joining->left.plural;
+        joint->shape = opens ? OPENS : CLOSES;
+        joining->single_open = joining->apostrophe = opens;
+    }
 }
 
-/* Does a space go between two tokens? `next` is what follows the second. */
-static bool spaced(struct joint left, struct joint right, struct joint next)
+static bool holds_hyphen(struct joint joint)
 {
-    if (right.shape == CLOSES || right.shape == LINKS || left.shape == OPENS ||
-        left.shape == LINKS)
+    return joint.shape == WORD || joint.shape == HYPHEN;
+}
+
+/* Does a space go between the last token and the next, `right`? */
+static bool spaced(const struct joining *joining, struct joint right)
+{
+    struct joint left = joining->left, before = joining->before;
+    if (right.shape == CLOSES || right.shape == COLON || right.shape == LINKS ||
+        left.shape == OPENS || left.shape == LINKS)
         return false;
-    if (right.shape == HYPHEN)
-        return left.shape != WORD || next.shape != WORD;
+    if (right.shape == HYPHEN) /* "well-", "--" */
+        return !holds_hyphen(left);
+    if (left.shape == HYPHEN) /* "well-known", "sir--I" */
+        return !holds_hyphen(before) || right.shape != WORD;
     if (right.shape == DASH)
-        return !left.digit || !next.digit;
+        return !left.digit;
     if (left.shape == DASH)
-        return !right.digit;
+        return !before.digit;
+    if (left.shape == COLON) /* "10:30" */
+        return !before.digit || !right.digit;
     return left.shape != UNSPACED || right.shape != UNSPACED;
 }
 
 static enum err join_words(const struct span *tokens, size_t count, struct buffer *text)
 {
-    struct joint before = {APART, false}, left = {APART, false}, right, next;
-    bool double_open = false, single_open = false;
+    struct joining joining = {.before = {.shape = APART}, .left = {.shape = APART}};
     for (size_t i = 0; i < count; i++) {
-        right = joint_of(tokens[i]);
-        next = i + 1 < count ? joint_of(tokens[i + 1]) : (struct joint){APART, false};
-        turn(&right, &double_open, &single_open);
-        bool tight_hyphen =
-            left.shape == HYPHEN && before.shape == WORD && right.shape == WORD;
-        if (i > 0 && !tight_hyphen && spaced(left, right, next))
+        struct joint right = joint_of(tokens[i]);
+        turn(&joining, &right, tokens[i]);
+        if (i > 0 && spaced(&joining, right))
             buffer_append_char(text, ' ');
         buffer_append(text, tokens[i].bytes, tokens[i].size);
-        before = left;
-        left = right;
+        joining.before = joining.left;
+        joining.left = right;
     }
     return text->failed;
 }

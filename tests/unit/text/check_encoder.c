@@ -63,12 +63,12 @@ START_TEST(encoder_equals_cursor_and_vocabulary)
     struct random random;
     random_seed(&random, 11, 0);
     for (unsigned round = 0; round < 96; round++) {
-        struct tokenizer_settings settings = {.unit = (enum text_unit)(round % 3),
-                                              .segment =
-                                                  (enum text_segment)(round / 4 % 3),
-                                              .lowercase = round / 12 % 2,
-                                              .min_count = 2,
-                                              .max_vocab = 400};
+        struct tokenizer_settings settings = {
+            .unit = (enum text_unit)(round % UNIT_COUNT),
+            .segment = (enum text_segment)(round / 4 % 3),
+            .lowercase = round / 12 % 2,
+            .min_count = 2,
+            .max_vocab = 400};
         struct buffer text;
         struct tokenizer *tokenizer;
         struct vocab *vocab;
