@@ -320,9 +320,10 @@ static struct span without_end_space(struct span text)
 bool sentence_next(struct span text, size_t *at, struct span *sentence)
 {
     size_t start = *at, search, after;
-    skip_space(text, &start);
+    if (start < text.size)
+        skip_space(text, &start);
     *at = text.size;
-    if (start == text.size)
+    if (start >= text.size)
         return false;
     search = start;
     for (;;) {
