@@ -22,7 +22,8 @@ struct cli_arguments {
     const char *store, *model, *model_file, *corpus, *kind, *valid, *format;
     const char *unit, *segment, *oov, *label, *scope, *prompt, *scratch;
     struct cli_list params, words, stops, rest; /* rest: what is no option */
-    int64_t seed, threads, memory, min_count, max_vocab;
+    int64_t seed, threads, memory, min_count, max_vocab, patience;
+    double epochs, seconds;
     int64_t k, n, max_tokens, top_k, log_base;
     double temperature, top_p;
     bool json, quiet, replace, lowercase, tokens, totals, no_bos, no_eos, help;

@@ -108,6 +108,9 @@ static enum cli_status read_spec(const struct cli *cli, struct train_spec *spec)
     if (arguments->seed_given)
         spec->seed = (uint64_t)arguments->seed;
     spec->threads = (unsigned)arguments->threads;
+    spec->budget.epochs = arguments->epochs;
+    spec->budget.seconds = arguments->seconds;
+    spec->patience = (unsigned)arguments->patience;
     if (arguments->memory)
         spec->memory_bytes = (uint64_t)arguments->memory;
     spec->replace = arguments->replace;

@@ -80,6 +80,25 @@ static struct network_settings settings_of(const struct fit *fit)
     return settings;
 }
 
+/* The output layer begins with the words' frequencies as its bias, so that no step is
+ * spent on learning them and a text's first words are not guessed out of nothing. */
+static enum err start_from_frequencies(struct fit *fit)
+{
+    const struct id_stream *stream = &fit->stream;
+    uint32_t vocab = fit->shape.vocab;
+    float *bias = fit->network->values + fit->shape.bias_at;
+    double *counts = memory_new_array(vocab, sizeof *counts);
+    if (!counts)
+        return ERR_NO_MEMORY;
+    for (size_t i = 1; i <= stream->count; i++)
+        counts[stream->ids[i]]++;
+    for (uint32_t id = 0; id < vocab; id++)
+        if (id != VOCAB_BOS)
+            bias[id] = (float)log((counts[id] + 0.5) / ((double)stream->count + vocab));
+    free(counts);
+    return ERR_OK;
+}
+
 static void init_state(struct fit *fit, enum optimizer_method method)
 {
     const struct params *params = &fit->spec->params;
@@ -130,6 +149,8 @@ enum err fit_init(struct fit *fit, const struct train_spec *spec,
     code = network_new(&fit->shape, &settings, &fit->network);
     if (!code)
         code = make_arrays(fit);
+    if (!code)
+        code = start_from_frequencies(fit);
     init_state(fit, settings.method);
     if (!code && input->resume.size > 0)
         code = checkpoint_read(fit, input->resume, info);

@@ -200,6 +200,27 @@ START_TEST(validates_and_keeps_the_best)
 }
 END_TEST
 
+/* A model that has hardly learned anything knows how frequent the words are. */
+START_TEST(begins_with_frequencies)
+{
+    static const char *const params[] = {"learning_rate", "1e-9", NULL};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        struct train_spec spec = trial_spec(all[k], params);
+        struct train_result result;
+        struct buffer file;
+        spec.budget.epochs = 1;
+        ck_assert_int_eq(trial_train(&spec, "a a a a a a a b\na a a a a a a b\n",
+                                     (struct span){0}, NULL, &file, &result, NULL),
+                         ERR_OK);
+        struct model *model = trial_load(&file);
+        double often = perplexity_of(model, "a"), seldom = perplexity_of(model, "b");
+        ck_assert_msg(seldom > 3 * often, "%s: %g, %g", all[k]->name, seldom, often);
+        model_release(model);
+        buffer_fini(&file);
+    }
+}
+END_TEST
+
 /* ---- trouble ---- */
 
 START_TEST(says_when_it_diverges)
@@ -269,6 +290,7 @@ UNIT_SUITE(fit)
     tcase_add_test(unit, refuses_other_checkpoints);
     tcase_add_test(unit, learns_by_heart);
     tcase_add_test(unit, validates_and_keeps_the_best);
+    tcase_add_test(unit, begins_with_frequencies);
     tcase_add_test(unit, says_when_it_diverges);
     tcase_add_test(unit, makes_do_with_little);
     tcase_add_test(unit, vocabulary_of_nothing);
