@@ -5,6 +5,7 @@
 usage: make bench                       with, in the environment:
   DATA=folder      the corpora (wiki-2m/ …); without it only what needs none is measured
   KENLM=folder     the programs lmplz, build_binary and query
+  WORD2VEC=folder GLOVE=folder FASTTEXT=program   the peers of the word vectors
   ONLY=ngram,http  some parts only
   RUNS=5           counted runs of each command
 
@@ -16,7 +17,7 @@ import platform
 import sys
 import tempfile
 
-PARTS = ["ngram", "http"]
+PARTS = ["ngram", "vectors", "http"]
 
 
 def machine():
