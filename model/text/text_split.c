@@ -13,7 +13,8 @@ void text_split(const struct tokenizer_settings *settings, struct span text,
         if (i + 1 < parts)
             end =
                 share <= start ? start : segment_boundary(settings->segment, text, share);
-        pieces[i] = span_of(text.bytes + start, end - start);
+        /* An empty text may have no address to count from. */
+        pieces[i] = text.size ? span_of(text.bytes + start, end - start) : text;
         start = end;
     }
 }
