@@ -34,7 +34,7 @@ static enum err need(const struct artefact *artefact, const char *name,
 
 static void section_name(char name[ARTEFACT_NAME_SIZE], const char *what, unsigned k)
 {
-    snprintf(name, ARTEFACT_NAME_SIZE, "ngram.compact.%s.%u", what, k);
+    snprintf(name, ARTEFACT_NAME_SIZE, "ngram.compact.%.12s.%u", what, k & 15u);
 }
 
 static bool shares_are_sensible(const float *shares, size_t count)
