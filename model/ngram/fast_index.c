@@ -32,7 +32,8 @@ enum err fast_index(struct fast *fast, unsigned k)
     size_t indexed = 0;
     bool last = k + 1 == fast->order;
     next->records = last ? &fast->last->word : &fast->grams[k + 1]->word;
-    next->stride = (last ? sizeof *fast->last : sizeof *contexts) / sizeof(uint32_t);
+    next->stride =
+        (uint32_t)((last ? sizeof *fast->last : sizeof *contexts) / sizeof(uint32_t));
     for (size_t i = 0; i < fast->counts[k]; i++) {
         uint32_t count = contexts[i + 1].begin - contexts[i].begin;
         indexed += count > FEW && count <= SLOT_PLACES ? count : 0;
