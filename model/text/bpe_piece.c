@@ -11,7 +11,18 @@
 #include "base/utf8.h"
 #include "model/text/whitespace.h"
 
-enum piece_class { LETTER, DIGIT, SPACE, OTHER };
+enum piece_class { OTHER, LETTER, DIGIT, SPACE, WIDE };
+
+/* Of single bytes; WIDE ones begin or continue a longer character. */
+static const unsigned char classes[256] = {
+    ['a' ... 'z'] = LETTER, ['A' ... 'Z'] = LETTER,  ['0' ... '9'] = DIGIT,
+    [' '] = SPACE,          ['\t' ... '\r'] = SPACE, [0x80 ... 0xff] = WIDE,
+};
+
+static inline enum piece_class byte_class(struct span text, size_t at)
+{
+    return classes[(unsigned char)text.bytes[at]];
+}
 
 static enum piece_class class_of_wide(uint32_t code_point)
 {
@@ -25,20 +36,15 @@ static enum piece_class class_of_wide(uint32_t code_point)
 /* The class of the character at the start of `text` (size > 0) and its size. */
 static enum piece_class class_at(struct span text, size_t *size)
 {
-    unsigned char c = (unsigned char)text.bytes[0];
     uint32_t code_point;
     *size = 1;
-    if ((unsigned char)((c | 32) - 'a') < 26)
-        return LETTER;
-    if ((unsigned char)(c - '0') < 10)
-        return DIGIT;
+    if (byte_class(text, 0) != WIDE)
+        return byte_class(text, 0);
     size_t space = whitespace_at(text);
     if (space > 0) {
         *size = space;
         return SPACE;
     }
-    if (c < 0x80)
-        return OTHER;
     *size = utf8_decode(text, &code_point);
     if (*size == 0) {
         *size = 1;
@@ -56,18 +62,39 @@ static struct span after(struct span text, size_t size)
  * first character has more. */
 static size_t run(struct span text, enum piece_class wanted, size_t most)
 {
-    size_t at = 0, size;
-    while (at < text.size && class_at(after(text, at), &size) == wanted) {
-        if (at > 0 && at + size > most)
-            break;
+    size_t at = 0, size, end = text.size < most ? text.size : most;
+    for (;;) {
+        while (at < end && byte_class(text, at) == wanted)
+            at++;
+        if (at == text.size || byte_class(text, at) != WIDE ||
+            class_at(after(text, at), &size) != wanted || (at > 0 && at + size > most))
+            return at;
         at += size;
     }
-    return at;
+}
+
+/* The piece at the start where it is ASCII and ordinary, like almost all of English; 0
+ * where it is not. */
+static size_t plain_piece(struct span text)
+{
+    size_t at = text.bytes[0] == ' ', end = text.size;
+    if (at == end || text.bytes[at] == '\'')
+        return 0;
+    enum piece_class class = byte_class(text, at);
+    if (class == SPACE || class == WIDE)
+        return 0;
+    if (end > BPE_PIECE_MAX)
+        end = BPE_PIECE_MAX;
+    while (at < end && byte_class(text, at) == class)
+        at++;
+    return at == text.size || byte_class(text, at) != WIDE ? at : 0;
 }
 
 size_t bpe_piece(struct span text)
 {
-    size_t first, size, prefix = 0;
+    size_t first, prefix = 0, size = plain_piece(text);
+    if (size > 0)
+        return size;
     enum piece_class class = class_at(text, &first);
     if (class == SPACE) {
         size = run(text, SPACE, BPE_PIECE_MAX - UTF8_SIZE_MAX);

@@ -6,11 +6,15 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "model/text/bpe_cache.h"
 #include "model/text/lower.h"
 #include "model/text/segment.h"
 #include "model/text/tokenizer_int.h"
 #include "model/text/whitespace.h"
 #include "model/text/word_break.h"
+
+/* From this size on a text repeats its pieces enough to remember them. */
+#define CACHE_FROM ((size_t)1 << 15)
 
 struct token_cursor {
     const struct tokenizer *tokenizer;
@@ -26,6 +30,7 @@ struct token_cursor {
         uint8_t sizes[LOWER_SIZE(BPE_PIECE_MAX)];
         unsigned short origins[LOWER_SIZE(BPE_PIECE_MAX)];
     } piece;
+    struct bpe_cache *cache; /* UNIT_BPE on long texts, else NULL */
     char lower[LOWER_SIZE(TOKEN_SIZE_MAX)];
 };
 
@@ -39,11 +44,15 @@ enum err token_cursor_new(const struct tokenizer *tokenizer, struct span text, b
     cursor->tokenizer = tokenizer;
     cursor->text = text;
     cursor->whole = whole;
+    if (tokenizer->bpe && text.size >= CACHE_FROM)
+        cursor->cache = bpe_cache_new();
     return ERR_OK;
 }
 
 void token_cursor_free(struct token_cursor *cursor)
 {
+    if (cursor)
+        bpe_cache_free(cursor->cache);
     free(cursor);
 }
 
@@ -122,15 +131,18 @@ static bool next_piece(struct token_cursor *cursor)
     if (cursor->rest.size == 0)
         return false;
     struct span piece = take(cursor, bpe_piece(cursor->rest));
+    const char *limit = cursor->text.bytes + cursor->text.size;
     cursor->piece.offset = (size_t)(piece.bytes - cursor->text.bytes);
     if (tokenizer->settings.lowercase) {
         size_t size = lower_with_origins(piece, cursor->lower, cursor->piece.origins);
         piece = span_of(cursor->lower, size);
+        limit = cursor->lower + sizeof cursor->lower;
     }
     cursor->piece.text = piece;
     cursor->piece.at = cursor->piece.next = 0;
     if (tokenizer->bpe) {
-        cursor->piece.count = bpe_encode(tokenizer->bpe, piece, cursor->piece.sizes);
+        cursor->piece.count = bpe_cache_encode(cursor->cache, tokenizer->bpe, piece,
+                                               limit, cursor->piece.sizes);
     } else { /* before learning, a piece is one token */
         cursor->piece.sizes[0] = (uint8_t)piece.size;
         cursor->piece.count = 1;

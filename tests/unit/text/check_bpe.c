@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "model/text/bpe_cache.h"
 #include "model/text/bpe_int.h"
 #include "tests/unit/text/check_text.h"
 
@@ -203,6 +204,37 @@ START_TEST(bpe_encodes_as_the_merges_one_by_one)
 }
 END_TEST
 
+START_TEST(bpe_remembers_pieces_as_it_encodes_them)
+{
+    struct random random;
+    struct buffer text;
+    random_seed(&random, 23, 0);
+    buffer_init(&text, 1u << 20);
+    random_letters(&random, 5, 20000, &text);
+    text_random(&random, 60000, false, &text);
+    struct span tight = span_of(malloc(text.size), text.size);
+    memcpy((void *)(uintptr_t)tight.bytes, text.bytes, text.size);
+    struct bpe *bpe = learn(tight, 600);
+    struct bpe_cache *cache = bpe_cache_new();
+    ck_assert_ptr_nonnull(cache);
+    size_t size;
+    for (int round = 0; round < 3; round++)
+        for (size_t at = 0; at < tight.size; at += size) {
+            uint8_t fresh[BPE_PIECE_MAX], cached[BPE_PIECE_MAX];
+            struct span piece = span_of(tight.bytes + at, tight.size - at);
+            size = piece.size = bpe_piece(piece);
+            size_t count = bpe_encode(bpe, piece, fresh);
+            ck_assert_uint_eq(count, bpe_cache_encode(round ? cache : NULL, bpe, piece,
+                                                      tight.bytes + tight.size, cached));
+            ck_assert_mem_eq(fresh, cached, count);
+        }
+    bpe_cache_free(cache);
+    bpe_free(bpe);
+    free((void *)(uintptr_t)tight.bytes);
+    buffer_fini(&text);
+}
+END_TEST
+
 START_TEST(bpe_pieces_keep_words_together)
 {
     static const char *const pieces[] = {"I",
@@ -337,5 +369,6 @@ UNIT_SUITE(bpe)
     tcase_add_test(unit, bpe_refuses_merges_that_cannot_be);
     tcase_add_test(unit, bpe_stops_when_told);
     tcase_add_test(unit, bpe_encodes_as_the_merges_one_by_one);
+    tcase_add_test(unit, bpe_remembers_pieces_as_it_encodes_them);
     tcase_add_test(unit, bpe_learns_what_counting_anew_finds);
 }
