@@ -69,7 +69,7 @@ static void tell_number(struct run *run, enum frame_type type, uint64_t number)
 {
     struct buffer payload;
     buffer_init(&payload, 64);
-    number_write(number, &payload);
+    messages_number_write(number, &payload);
     tell(run, type, &payload);
 }
 
@@ -299,7 +299,7 @@ static void take_error(struct run *run, struct span payload)
 static void take_heartbeat(struct run *run, struct span payload)
 {
     uint64_t reports;
-    if (!number_read(payload, &reports)) {
+    if (!messages_number_read(payload, &reports)) {
         end_protocol(run, "heartbeat");
     } else if (reports != run->reports) {
         run->reports = reports;

@@ -170,12 +170,12 @@ bool metric_read(struct span payload, struct metric_message *metric)
     return at_end(&cursor);
 }
 
-void number_write(uint64_t value, struct buffer *to)
+void messages_number_write(uint64_t value, struct buffer *to)
 {
     put_u64(to, value);
 }
 
-bool number_read(struct span payload, uint64_t *value)
+bool messages_number_read(struct span payload, uint64_t *value)
 {
     struct cursor cursor = {payload, false};
     *value = get_u64(&cursor);

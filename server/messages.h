@@ -47,8 +47,8 @@ MUST_CHECK bool metric_read(struct span payload, struct metric_message *metric);
 
 /* Heartbeats carry the number of reports, kept answers an error code, ends of checkpoints
  * their step and size. */
-void number_write(uint64_t value, struct buffer *to);
-MUST_CHECK bool number_read(struct span payload, uint64_t *value);
+void messages_number_write(uint64_t value, struct buffer *to);
+MUST_CHECK bool messages_number_read(struct span payload, uint64_t *value);
 void checkpoint_end_write(uint64_t step, uint64_t size, struct buffer *to);
 MUST_CHECK bool checkpoint_end_read(struct span payload, uint64_t *step, uint64_t *size);
 

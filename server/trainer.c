@@ -127,7 +127,7 @@ static void take_frame(struct trainer *trainer, const struct frame *frame)
     uint64_t code;
     if (frame->type == FRAME_STOP)
         atomic_store(&trainer->stop, true);
-    if (frame->type != FRAME_KEPT || !number_read(frame->payload, &code))
+    if (frame->type != FRAME_KEPT || !messages_number_read(frame->payload, &code))
         return;
     lock_take(&trainer->lock);
     trainer->answer = code < ERR_COUNT ? (enum err)code : ERR_PROTOCOL;
@@ -160,7 +160,7 @@ static void beat(struct trainer *trainer)
 {
     struct buffer payload;
     buffer_init(&payload, MESSAGE_MAX);
-    number_write(atomic_load(&trainer->reports), &payload);
+    messages_number_write(atomic_load(&trainer->reports), &payload);
     mention(trainer, FRAME_HEARTBEAT, &payload);
 }
 

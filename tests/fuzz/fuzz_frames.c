@@ -38,7 +38,7 @@ static void read_all(struct span payload)
         check(result.metric_count <= TRAIN_METRICS_MAX);
     if (error_read(payload, &info))
         check(info.code > ERR_OK && info.code < ERR_COUNT);
-    check(number_read(payload, &a) == (payload.size == 8));
+    check(messages_number_read(payload, &a) == (payload.size == 8));
     check(checkpoint_end_read(payload, &a, &b) == (payload.size == 16));
 }
 

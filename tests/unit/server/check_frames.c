@@ -209,7 +209,7 @@ static void ask_all(const char *bytes, size_t size)
         ck_assert_uint_le(result.metric_count, TRAIN_METRICS_MAX);
     if (error_read(span, &info))
         ck_assert(info.code > ERR_OK && info.code < ERR_COUNT);
-    ck_assert(number_read(span, &a) == (size == 8));
+    ck_assert(messages_number_read(span, &a) == (size == 8));
     ck_assert(checkpoint_end_read(span, &a, &b) == (size == 16));
     free(copy);
 }
