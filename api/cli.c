@@ -39,10 +39,19 @@ const struct cli_command cli_commands[] = {
      "--store FILE --model NAME [--prompt TEXT | <PROMPTS]", "Write on from each line",
      COLUMNS
      "TAB, line end and backslash within a text are written \\t, \\n and \\\\.\n"},
+    {"neighbors", CLI_NEIGHBORS, cli_neighbors, 0, 0, "--store FILE --model NAME <WORDS",
+     "Tell which words are nearest to each line's",
+     COLUMNS "Columns: word, similarity (or distance), word, … nearest first. An unknown "
+             "word's line is empty.\n"},
+    {"analogy", CLI_ANALOGY, cli_analogy, 0, 0, "--store FILE --model NAME <TRIPLES",
+     "Answer: a is to b as c is to what?",
+     COLUMNS "A line has the three words a, b and c. Columns: word, similarity, word, … "
+             "best first. With an\nunknown word the line is empty.\n"},
     {"evaluate", CLI_EVALUATE, cli_evaluate, 0, 0,
-     "--store FILE --model NAME [--corpus NAME | <TEXT]", "Measure perplexity",
+     "--store FILE --model NAME [--corpus NAME | <TEXT]",
+     "Measure perplexity, analogies or word pairs",
      "Segments end as the model's tokenizer says. Columns: a figure's name and its "
-     "value.\n"},
+     "value; for analogies\na section, questions asked, right and skipped.\n"},
     {"import", CLI_IMPORT, cli_import, 0, 1,
      "--store FILE --model NAME [--format FORMAT] [FILE]",
      "Put a model file into the store",

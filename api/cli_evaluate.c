@@ -110,7 +110,9 @@ enum cli_status cli_evaluate(struct cli *cli)
     enum cli_status status = cli_model_open(cli, &model);
     if (status)
         return status;
-    enum err code = evaluate(cli, &model, &info);
+    bool words = cli->arguments.analogies || cli->arguments.word_pairs;
+    enum err code =
+        words ? cli_measure(cli, model.model, &info) : evaluate(cli, &model, &info);
     cli_model_close(&model);
     return code ? cli_fail(cli, code, &info) : CLI_DONE;
 }

@@ -84,6 +84,11 @@ enum cli_status cli_score(struct cli *cli);
 enum cli_status cli_next(struct cli *cli);
 enum cli_status cli_generate(struct cli *cli);
 enum cli_status cli_evaluate(struct cli *cli);
+enum cli_status cli_neighbors(struct cli *cli);
+enum cli_status cli_analogy(struct cli *cli);
+/* evaluate with --analogies or --word-pairs. */
+MUST_CHECK enum err cli_measure(const struct cli *cli, const struct model *model,
+                                struct err_info *info);
 enum cli_status cli_import(struct cli *cli);
 enum cli_status cli_export(struct cli *cli);
 enum cli_status cli_check(struct cli *cli);

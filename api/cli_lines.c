@@ -60,7 +60,9 @@ enum cli_status cli_lines(const struct cli *cli, const char *only, cli_line *eac
     enum cli_status status = cli_model_open(cli, &model);
     if (status)
         return status;
-    enum err code = target_of_model(model.model, &asking.target, &info);
+    bool words = cli->command->bit & (CLI_NEIGHBORS | CLI_ANALOGY);
+    enum err code = words ? vector_space_of(model.model, &asking.space, &info)
+                          : target_of_model(model.model, &asking.target, &info);
     if (!code) {
         cli_output_init(&asking.output);
         code = only ? one_line(&asking, each, span_of_text(only), 1, &info)

@@ -4,12 +4,14 @@
 #define FIRTH_API_CLI_LINES_H
 
 #include "api/cli_int.h"
+#include "api/vector_space.h"
 
 /* What a line's handler needs. */
 struct cli_asking {
     const struct cli *cli;
     const struct cli_model *model;
-    struct target target;
+    struct target target;      /* of a language model, or … */
+    struct vector_space space; /* … of word vectors, as the command needs */
     struct log_base base;
     struct cli_output output;
     void *own; /* the command's */

@@ -20,9 +20,11 @@ struct cli_list {
 /* Every option of every command; a command sees those its bit stands in. */
 struct cli_arguments {
     const char *store, *model, *model_file, *corpus, *kind, *valid, *format;
+    const char *metric, *method, *analogies, *word_pairs;
     const char *unit, *segment, *oov, *label, *scope, *prompt, *scratch;
     struct cli_list params, words, stops, rest; /* rest: what is no option */
     int64_t seed, threads, memory, min_count, max_vocab, patience;
+    int64_t restrict_vocab;
     double epochs, seconds;
     int64_t k, n, max_tokens, top_k, log_base;
     double temperature, top_p;
@@ -54,7 +56,9 @@ enum cli_bit {
     CLI_BACKUP = 1 << 9,
     CLI_KEYS = 1 << 10,
     CLI_HELP = 1 << 11,
-    CLI_VERSION = 1 << 12
+    CLI_VERSION = 1 << 12,
+    CLI_NEIGHBORS = 1 << 13,
+    CLI_ANALOGY = 1 << 14
 };
 
 extern const struct cli_command cli_commands[]; /* ends with a NULL name (cli.c) */

@@ -34,7 +34,7 @@ static enum cli_status read_transfer(const struct cli *cli,
         return cli_misuse(cli, "name the new model: --model NAME, 1 to 64 of a-z, 0-9, "
                                "'.', '_', '-'");
     if (!read_format(cli, &transfer->format))
-        return cli_misuse(cli, "--format is arpa or checkpoint");
+        return cli_misuse(cli, "--format is " MODEL_TRANSFER_FORMATS);
     for (size_t i = 0; unit && i <= UNIT_BPE; i++) {
         if (i == UNIT_BPE)
             return cli_misuse(cli, "--unit is word, whitespace or char");
@@ -106,7 +106,7 @@ enum cli_status cli_export(struct cli *cli)
     struct err_info info = {0};
     struct cli_model model;
     if (!read_format(cli, &format))
-        return cli_misuse(cli, "--format is arpa or checkpoint");
+        return cli_misuse(cli, "--format is " MODEL_TRANSFER_FORMATS);
     enum cli_status status = cli_model_open(cli, &model);
     if (status)
         return status;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* POST /models/{name}/evaluate: perplexity of a stored corpus. It runs on one thread of
- * the pool, so that an evaluation costs the other requests one thread and no more, and
- * stops when the client leaves. */
+/* POST /models/{name}/evaluate: perplexity of a stored corpus (word vectors are measured
+ * by evaluate_vectors.c). It runs on one thread of the pool, so that an evaluation costs
+ * the other requests one thread and no more, and stops when the client leaves. */
 #include "api/corpus_text.h"
+#include "api/evaluate_vectors.h"
 #include "api/infer.h"
 #include "api/infer_request.h"
 #include "api/resource.h"
@@ -10,7 +11,7 @@
 
 struct request {
     struct infer_head head;
-    json_t *perplexity;
+    json_t *perplexity, *analogies, *word_pairs;
 };
 
 static enum progress_answer report(void *context, const struct progress_report *now)
@@ -47,8 +48,7 @@ static enum err evaluate(struct exchange *x, const struct infer_subject *subject
     struct progress progress = {.context = x, .report = report};
     struct corpus_text corpus;
     struct evaluation evaluation = {0};
-    enum err code =
-        corpus_text_open(&corpus, server->store, name, server->scratch, info);
+    enum err code = corpus_text_open(&corpus, server->store, name, server->scratch, info);
     if (code)
         return code;
     code = evaluate_perplexity(subject->target.lm, subject->target.tokenizer,
@@ -68,8 +68,13 @@ enum err evaluate_post(struct exchange *x, struct err_info *info)
          .offset = offsetof(struct infer_head, log_base)},
         {.name = "perplexity",
          .type = FIELD_OBJECT,
-         .offset = offsetof(struct request, perplexity),
-         .required = true},
+         .offset = offsetof(struct request, perplexity)},
+        {.name = "analogies",
+         .type = FIELD_OBJECT,
+         .offset = offsetof(struct request, analogies)},
+        {.name = "word_pairs",
+         .type = FIELD_OBJECT,
+         .offset = offsetof(struct request, word_pairs)},
     };
     static const struct field inner = {
         .name = "corpus", .type = FIELD_NAME, .required = true};
@@ -79,6 +84,14 @@ enum err evaluate_post(struct exchange *x, struct err_info *info)
     enum err code = resource_name(x, &request.head.model, info);
     if (!code)
         code = infer_read(x, fields, INFER_COUNT_OF(fields), &request, info);
+    if (!code && (request.perplexity != NULL) + (request.analogies != NULL) +
+                         (request.word_pairs != NULL) !=
+                     1)
+        code = field_errors_add(exchange_errors(x), "/perplexity",
+                                "give one of perplexity, analogies and word_pairs");
+    if (!code && !request.perplexity)
+        return evaluate_vectors(x, request.head.model, request.analogies,
+                                request.word_pairs, info);
     if (!code)
         code = fields_read(request.perplexity, "/perplexity", &inner, 1, false,
                            (void *)&corpus, exchange_errors(x));

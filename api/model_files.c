@@ -20,7 +20,8 @@ static enum err read_format(struct exchange *x, enum model_format *format,
     const char *name = exchange_query(x, "format");
     if (name && model_transfer_format(name, format))
         return ERR_OK;
-    return err_set_field(info, ERR_INVALID, "?format", "format is arpa or checkpoint.");
+    return err_set_field(info, ERR_INVALID, "?format",
+                         "format is " MODEL_TRANSFER_FORMATS ".");
 }
 
 /* ---- in ---- */
@@ -135,7 +136,7 @@ static enum err send_made(struct exchange *x, const char *name, enum model_forma
         code = exchange_range(x, spill_size(export->spill), &export->offset,
                               &export->left, &status);
     if (!code && status != 416)
-        code = exchange_open(x, status, "text/plain; charset=utf-8", export->left);
+        code = exchange_open(x, status, model_transfer_type(format), export->left);
     if (code || status == 416) {
         export_end(export);
         return code ? err_finish(info, code) : ERR_OK;

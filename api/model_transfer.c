@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Into the store: a checkpoint is a model file as it is, which is loaded once to see that
- * it can be; an ARPA file is turned into one by its importer while it is read. Both end
+ * it can be; ARPA files and word vectors are turned into one by their importers. All end
  * in an upload of the store, which is committed only when everything was checked. */
 #include "api/model_transfer.h"
 
@@ -11,12 +11,34 @@
 #include "base/memory.h"
 #include "base/spill.h"
 #include "model/ngram/arpa.h"
+#include "model/vectors/vectors_export.h"
+#include "model/vectors/vectors_import.h"
 #include "server/outcome.h"
 
 enum { PIECE = 1 << 18 };
 
 const char *const model_transfer_formats[MODEL_FORMAT_COUNT] = {
-    [MODEL_FORMAT_CHECKPOINT] = "checkpoint", [MODEL_FORMAT_ARPA] = "arpa"};
+    [MODEL_FORMAT_CHECKPOINT] = "checkpoint",
+    [MODEL_FORMAT_ARPA] = "arpa",
+    [MODEL_FORMAT_WORD2VEC] = "word2vec",
+    [MODEL_FORMAT_WORD2VEC_BIN] = "word2vec-bin",
+    [MODEL_FORMAT_GLOVE] = "glove"};
+
+const char *model_transfer_type(enum model_format format)
+{
+    return format == MODEL_FORMAT_CHECKPOINT || format == MODEL_FORMAT_WORD2VEC_BIN
+               ? "application/octet-stream"
+               : "text/plain; charset=utf-8";
+}
+
+/* False for formats that hold no word vectors. */
+static bool is_vectors(enum model_format format, enum vectors_format *kind)
+{
+    *kind = format == MODEL_FORMAT_WORD2VEC       ? VECTORS_WORD2VEC
+            : format == MODEL_FORMAT_WORD2VEC_BIN ? VECTORS_WORD2VEC_BIN
+                                                  : VECTORS_GLOVE;
+    return format != MODEL_FORMAT_CHECKPOINT && format != MODEL_FORMAT_ARPA;
+}
 
 bool model_transfer_format(const char *name, enum model_format *format)
 {
@@ -137,6 +159,51 @@ static enum err arpa_in(struct store *store, const struct model_transfer *transf
     return code;
 }
 
+/* A reader that refuses to go on when too much has come. */
+struct metered {
+    const struct reader *from;
+    uint64_t got, most; /* most 0: no limit */
+    struct err_info *info;
+};
+
+static enum err metered_read(void *context, void *bytes, size_t size, size_t *got)
+{
+    struct metered *metered = context;
+    enum err code = metered->from->read(metered->from->context, bytes, size, got);
+    if (code)
+        return code;
+    metered->got += *got;
+    if (!metered->most || metered->got <= metered->most)
+        return ERR_OK;
+    return err_set(metered->info, ERR_LIMIT,
+                   "The file is larger than the %llu bytes that loaded models may take "
+                   "(setting model_cache_bytes).",
+                   (unsigned long long)metered->most);
+}
+
+static enum err vectors_in(struct store *store, const struct model_transfer *transfer,
+                           enum vectors_format format, const struct reader *from,
+                           struct store_upload **upload, struct model_row *row,
+                           struct err_info *info)
+{
+    struct metered metered = {from, 0, transfer->most_bytes, info};
+    struct reader reader = {&metered, metered_read};
+    struct train_spec *spec = malloc(sizeof *spec);
+    struct train_result *result = calloc(1, sizeof *result);
+    enum err code = spec && result ? store_upload_begin(store, upload) : ERR_NO_MEMORY;
+    if (!code) {
+        struct writer to = store_upload_writer(*upload);
+        train_spec_init(spec, kind_find("vectors"));
+        (void)snprintf(spec->model, sizeof spec->model, "%s", transfer->name);
+        code = vectors_import(format, &reader, transfer->name, NULL, &to, result, info);
+    }
+    if (!code)
+        code = outcome_model_row(spec, result, NULL, NULL, row);
+    free(spec);
+    free(result);
+    return code;
+}
+
 enum err model_transfer_in(struct store *store, const struct model_transfer *transfer,
                            const struct reader *from, struct model_row *row,
                            bool *replaced, struct err_info *info)
@@ -146,9 +213,13 @@ enum err model_transfer_in(struct store *store, const struct model_transfer *tra
     enum err code = look_up(store, transfer, replaced, info);
     if (code)
         return err_finish(info, code);
-    code = transfer->format == MODEL_FORMAT_ARPA
-               ? arpa_in(store, transfer, from, &upload, row, info)
-               : checkpoint_in(store, transfer, from, &upload, row, info);
+    enum vectors_format vectors;
+    if (is_vectors(transfer->format, &vectors))
+        code = vectors_in(store, transfer, vectors, from, &upload, row, info);
+    else if (transfer->format == MODEL_FORMAT_ARPA)
+        code = arpa_in(store, transfer, from, &upload, row, info);
+    else
+        code = checkpoint_in(store, transfer, from, &upload, row, info);
     if (code) {
         store_upload_abort(upload);
         return code; /* the reader may know better what went wrong */
@@ -163,6 +234,9 @@ enum err model_transfer_out(const struct model *model, enum model_format format,
 {
     if (format == MODEL_FORMAT_ARPA && model->kind->can & CAN_EXPORT_ARPA)
         return arpa_export(model, to, info);
+    enum vectors_format vectors;
+    if (is_vectors(format, &vectors) && model->vectors)
+        return vectors_export(model->vectors, vectors, to);
     return err_set(info, ERR_NOT_ABLE, "A model of the kind %s has no form as %s.",
                    model->kind->name, model_transfer_formats[format]);
 }

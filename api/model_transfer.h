@@ -10,8 +10,18 @@
 #include "model/model.h"
 #include "storage/store.h"
 
-enum model_format { MODEL_FORMAT_CHECKPOINT, MODEL_FORMAT_ARPA, MODEL_FORMAT_COUNT };
+enum model_format {
+    MODEL_FORMAT_CHECKPOINT,
+    MODEL_FORMAT_ARPA,
+    MODEL_FORMAT_WORD2VEC,
+    MODEL_FORMAT_WORD2VEC_BIN,
+    MODEL_FORMAT_GLOVE,
+    MODEL_FORMAT_COUNT
+};
 extern const char *const model_transfer_formats[MODEL_FORMAT_COUNT];
+/* The media type of a file of this format. */
+const char *model_transfer_type(enum model_format format);
+#define MODEL_TRANSFER_FORMATS "arpa, word2vec, word2vec-bin, glove or checkpoint"
 /* False when there is no such format. */
 bool model_transfer_format(const char *name, enum model_format *format);
 

@@ -231,6 +231,9 @@ def test_answers_with_every_extra_fit():
                             "metric": "euclidean", "exclude": ["dog"]}],
             "/analogy": [{"model": "vectors", "method": "3cosmul", "queries": [
                 {"positive": ["cat"], "negative": ["the"]}, {"a": "a", "b": "cat", "c": "the"}]}],
+            "/models/vectors/evaluate": [
+                {"analogies": {"text": "cat dog mat log\n", "method": "3cosmul"}},
+                {"word_pairs": {"text": "cat dog 1\n"}}],
             "/embed": [{"model": "vectors", "inputs": "the cat flew",
                         "encoding_format": "base64"}],
             "/v1/completions": [{"model": "book3", "echo": True, "logprobs": 5, "n": 2,
@@ -240,7 +243,8 @@ def test_answers_with_every_extra_fit():
                                     {"kind": "ngram", "model": "x", "corpus": "book",
                                      "valid": "book", "budget": {"seconds": 5}}],
         }.items():
-            operation = description["paths"][path.split("?")[0]]["post"]
+            described = path.split("?")[0].replace("/models/vectors/", "/models/{name}/")
+            operation = description["paths"][described]["post"]
             for body in bodies:
                 reply = firth.post(path, body)
                 assert reply.status == 200, f"{path} {json.dumps(body)}: {reply}"

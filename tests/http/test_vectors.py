@@ -10,7 +10,7 @@ import math
 import struct
 
 import harness
-from firth import Firth, near
+from firth import Firth, near, run
 
 TEXT = """the king rules the land and the queen rules the land
 paris is the capital of france and rome is the capital of italy
@@ -253,6 +253,182 @@ def test_models_that_cannot():
             harness.is_problem(reply, 422, "not_able")
             harness.is_problem(firth.post(path, {"model": "none", **body}), 404,
                                "model_not_found")
+
+
+# Four vectors in the plane, and one of zeros.
+PLANE = {"east": (1, 0), "north": (0, 2), "northeast": (3, 3), "west": (-1, 0), "nowhere": (0, 0)}
+
+
+def word2vec(rows=PLANE, header=None):
+    lines = [f"{len(rows)} 2" if header is None else header]
+    return "\n".join(lines + [f"{w} {x} {y}" for w, (x, y) in rows.items()] + [""])
+
+
+def put(firth, body, form="word2vec", name="plane", more=""):
+    return firth.ask("PUT", f"/models/{name}?format={form}{more}",
+                     body if isinstance(body, bytes) else body.encode(),
+                     ["Content-Type: application/octet-stream"])
+
+
+def test_four_vectors_by_hand():
+    with Firth() as firth:
+        reply = put(firth, word2vec())
+        assert reply.status == 201 and reply.headers["location"] == "/models/plane", reply
+        model = reply.json()
+        assert model["kind"] == "vectors" and model["parameters"] == 10, model
+        assert {"neighbors", "analogy", "similarity", "embed"} <= set(model["can"])
+
+        def ask(**more):
+            rows = firth.ok("POST", "/neighbors", {"model": "plane", **more})["results"]
+            return [(r["word"], r.get("similarity", r.get("distance")))
+                    for r in rows[0]["neighbors"]]
+
+        def same(got, *wanted):
+            assert [word for word, _ in got] == [word for word, _ in wanted], got
+            for (_, a), (_, b) in zip(got, wanted):
+                near(a, b, 1e-6)
+        half = math.sqrt(0.5)
+        same(ask(word="east"), ("northeast", half), ("north", 0), ("nowhere", 0), ("west", -1))
+        same(ask(word="east", metric="dot"), ("northeast", 3), ("north", 0), ("nowhere", 0),
+             ("west", -1))
+        same(ask(word="east", metric="euclidean"), ("nowhere", 1), ("west", 2),
+             ("north", math.sqrt(5)), ("northeast", math.sqrt(13)))
+        same(ask(vector=[0, 1], k=2), ("north", 1), ("northeast", half))
+        same(ask(word="nowhere", metric="euclidean", k=1), ("east", 1))
+        harness.is_problem(firth.post("/neighbors", {"model": "plane", "word": "nowhere"}), 422)
+        pair = firth.ok("POST", "/similarity", {"model": "plane", "pairs": [
+            ["east", "northeast"], ["east", "nowhere"], ["west", "east"]]})["pairs"]
+        near(pair[0]["cosine"], half)
+        near(pair[0]["dot"], 3)
+        near(pair[0]["euclidean"], math.sqrt(13))
+        assert pair[1]["cosine"] is None and pair[1]["cosine_undefined"] is True
+        near(pair[2]["cosine"], -1)
+        # east is to northeast as west is to: (1,1)/sqrt 2 - (1,0) + (-1,0), most like north.
+        reply = firth.ok("POST", "/analogy", {"model": "plane", "a": "east", "b": "northeast",
+                                              "c": "west", "k": 1})
+        assert reply["results"][0]["answers"][0]["word"] == "north"
+        odd = firth.ok("POST", "/odd-one-out", {"model": "plane",
+                                                "words": ["east", "west", "northeast"]})
+        assert odd["odd_one_out"] == "west"
+        rows = firth.ok("POST", "/embed", {"model": "plane", "inputs": ["north", "east west"]})
+        assert [r["vector"] for r in rows["vectors"]] == [[0, 2], [0, 0]]
+
+
+def test_formats_go_in_and_out():
+    with Firth() as firth:
+        assert put(firth, word2vec()).status == 201
+        text = firth.get("/models/plane/export?format=word2vec")
+        assert text.status == 200 and text.body.decode().splitlines() == \
+            word2vec().splitlines(), text.body
+        glove = firth.get("/models/plane/export?format=glove").body
+        assert glove.decode().splitlines() == word2vec().splitlines()[1:]
+        binary = firth.get("/models/plane/export?format=word2vec-bin")
+        assert binary.headers["content-type"] == "application/octet-stream"
+        assert binary.body.startswith(b"5 2\neast " + struct.pack("<2f", 1, 0)), binary.body
+        part = firth.get("/models/plane/export?format=word2vec-bin", ["Range: bytes=4-7"])
+        assert part.status == 206 and part.body == b"east"
+        for form, body in (("glove", glove), ("word2vec-bin", binary.body)):
+            assert put(firth, body, form, "again", "&replace=true").status in (200, 201)
+            for other in ("word2vec", "glove", "word2vec-bin"):
+                one, two = (firth.get(f"/models/{name}/export?format={other}").body
+                            for name in ("plane", "again"))
+                assert one == two, f"{form} → {other}"
+        harness.is_problem(put(firth, glove, "glove"), 409, "already_exists")
+        trained(firth, "svd")
+        vectors = vectors_of(firth, "svd", WORDS)
+        body = firth.get("/models/svd/export?format=word2vec").body
+        assert put(firth, body, name="svd2").status == 201
+        assert vectors_of(firth, "svd2", WORDS) == vectors
+        harness.is_problem(firth.get("/models/svd/export?format=arpa"), 422, "not_able")
+        firth.learned()
+        harness.is_problem(firth.get("/models/bigram/export?format=glove"), 422, "not_able")
+
+
+def test_bad_vector_files_keep_nothing():
+    with Firth() as firth:
+        cut = b"2 2\nab " + struct.pack("<2f", 1, 2) + b"cd " + struct.pack("<f", 1)
+        nan = b"1 2\nab " + struct.pack("<2f", 1, math.nan)
+        rows = {"a": (1, 2), "b": (3, 4)}
+        for form, body in (
+                ("word2vec", ""), ("word2vec", word2vec(rows, "0 2")),
+                ("word2vec", word2vec(rows, "-1 2")), ("word2vec", word2vec(rows, "3 2")),
+                ("word2vec", word2vec(rows, "1 2")), ("word2vec", word2vec(rows, "2 0")),
+                ("word2vec", word2vec(rows, "2147483648 2")),
+                ("word2vec", word2vec(rows, "9223372036854775808 9223372036854775807")),
+                ("word2vec", "2 2\na 1 2\na 3 4\n"), ("word2vec", "2 2\na 1 2\nb 3 nan\n"),
+                ("word2vec", "2 2\na 1 2\nb 3 inf\n"), ("word2vec", "1 2\n" + "x" * 2000 + " 1 2\n"),
+                ("word2vec-bin", cut), ("word2vec-bin", nan),
+                ("word2vec", b"\x1f\x8b\x08\0\0\0\0\0"), ("glove", "a 1 2\nb 3\n"),
+                ("glove", "a 1 2\nb 1,5 2\n"), ("glove", "")):
+            reply = put(firth, body, form)
+            harness.is_problem(reply, 422, "bad_model_file")
+            problem = reply.json()
+            assert problem["line"] >= 1 and problem["offset"] >= 0, problem
+        assert firth.ok("GET", "/models")["data"] == []
+        harness.is_problem(put(firth, word2vec(), "word3vec"), 422)
+
+
+ANALOGIES = ": capital\nfrance paris italy rome\nfrance paris italy oz\n: gram1-x\n" \
+    "king queen the land\n"
+
+
+def test_evaluation():
+    with Firth() as firth:
+        trained(firth, "svd")
+        reply = firth.ok("POST", "/models/svd/evaluate", {"analogies": {"text": ANALOGIES}})
+        measured = reply["analogies"]
+        assert [s["name"] for s in measured["sections"]] == ["capital", "gram1-x"]
+        assert measured["semantic"]["asked"] == 1 and measured["semantic"]["skipped"] == 1
+        assert measured["syntactic"]["asked"] == 1 and measured["total"]["asked"] == 2
+        right = 0
+        for a, b, c, d in (("france", "paris", "italy", "rome"),
+                           ("king", "queen", "the", "land")):
+            answers = firth.ok("POST", "/analogy", {"model": "svd", "a": a, "b": b, "c": c})
+            right += answers["results"][0]["answers"][0]["word"] == d
+        assert measured["total"]["right"] == right
+        near(measured["total"]["accuracy"], right / 2)
+        put(firth, word2vec())
+        pairs = "east northeast 7\neast west 1\neast,north,4\neast oz 5\n"
+        reply = firth.ok("POST", "/models/plane/evaluate", {"word_pairs": {"text": pairs}})
+        measured = reply["word_pairs"]
+        assert measured["pairs"] == 3 and measured["skipped"] == 1
+        near(measured["spearman"], 1)
+        for bad in ({}, {"analogies": {"text": "a"}, "word_pairs": {"text": "a"}},
+                    {"analogies": {}}, {"analogies": {"text": 7}},
+                    {"analogies": {"text": "one two\n"}}, {"word_pairs": {"text": "one\n"}}):
+            harness.is_problem(firth.post("/models/svd/evaluate", bad), 422)
+
+
+def test_the_command_line_says_the_same():
+    import os
+    import tempfile
+    with tempfile.TemporaryDirectory() as folder:
+        store, file, questions = (os.path.join(folder, n) for n in ("s.db", "v.txt", "q.txt"))
+        with open(file, "w") as out:
+            out.write(word2vec())
+        with open(questions, "w") as out:
+            out.write("east northeast west north\n")
+        model = ["--store", store, "--model", "plane"]
+        run("import", *model, "--format", "word2vec", file)
+        out, error = run("neighbors", *model, "--k", "2", text="east\noz\nnorth\n")
+        lines = out.split("\n")
+        assert lines[0].split("\t")[::2] == ["northeast", "north"] and lines[1] == "", out
+        near(float(lines[0].split("\t")[1]), math.sqrt(0.5), 1e-5)
+        assert "line 2" in error and '"oz"' in error
+        out, _ = run("neighbors", *model, "--metric", "euclidean", "--json", text="east\n")
+        answer = json.loads(out)
+        assert answer["query"] == "east" and answer["neighbors"][0]["word"] == "nowhere"
+        out, _ = run("analogy", *model, "--k", "1", text="east northeast west\n")
+        assert out.startswith("north\t"), out
+        out, _ = run("analogy", *model, "--json", "--method", "3cosmul",
+                     text="east northeast west\n")
+        assert json.loads(out)["answers"][0]["rank"] == 1
+        out, _ = run("evaluate", *model, "--analogies", questions)
+        assert "total\t1\t1\t0" in out, out
+        out, _ = run("export", *model, "--format", "glove")
+        assert out.splitlines() == word2vec().splitlines()[1:]
+        run("neighbors", *model, "--metric", "l1", text="", status=2)
+        run("analogy", *model, text="only two\n", status=1)
 
 
 if __name__ == "__main__":
