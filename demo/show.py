@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Lays out one answer of the server for reading. usage: show.py VIEW < answer.json
 
-The views `context` and `sentence` read the demo's text instead and choose something from it
+The views `context`, `sentence` and `word` read the demo's text instead and choose something from it
 to ask about; `state MODEL` prints the state of the job that trains MODEL.
 """
 import collections
@@ -58,6 +58,31 @@ def rescore(answer):
     print(f"  best: candidate {answer['best']}")
 
 
+def vectors(answer):
+    print(f"  {answer['name']}: vectors of {answer['vocab_size']} words, "
+          f"{answer['parameters']} numbers")
+
+
+def neighbors(answer):
+    for row in answer["results"][0]["neighbors"]:
+        bar = "█" * max(0, round(40 * row["similarity"]))
+        print(f"  {row['similarity']:7.4f}  {row['word']:<16} {bar}")
+
+
+def analogy(answer):
+    """One line: hit, miss or unknown."""
+    a, b, c, wanted = sys.argv[2:6]
+    question = f"{a} : {b} = {c} : ?"
+    if answer.get("code") == "unknown_words":
+        words = [row["detail"].split('"')[1] for row in answer["errors"]]
+        print(f"  unknown  {question:<38} not in the text: {', '.join(words)}")
+        return
+    words = [row["word"] for row in answer["results"][0]["answers"]]
+    hit = words and words[0].lower() == wanted.lower()
+    print(f"  {'hit' if hit else 'miss':<8} {question:<38} {', '.join(words)}"
+          + ("" if hit else f"   (wanted: {wanted})"))
+
+
 def state(answer):
     states = [row["state"] for row in answer["data"] if row["model"] == sys.argv[2]]
     print(states[0] if states else "unknown")
@@ -84,6 +109,19 @@ def context(lines):
     print(" ".join(best))
 
 
+COMMON = set("""about above after again against although because before being below between
+could different during either every first following given might often other rather should since
+still their there therefore these thing things those through under until where whether which while
+within without would""".split())
+
+
+def word(lines):
+    """A frequent word with a meaning of its own."""
+    counts = collections.Counter(
+        word for line in lines for word in re.findall(r"[a-z]{5,}", line.lower()))
+    print(next((word for word, _ in counts.most_common(200) if word not in COMMON), "the"))
+
+
 def sentence(lines):
     candidates = [words for words in plain_sentences(lines) if len(words) in range(7, 12)]
     middle = sorted(candidates)[len(candidates) // 2] if candidates else ["hello", "world"]
@@ -92,16 +130,20 @@ def sentence(lines):
 
 def main():
     view = sys.argv[1]
-    if view in ("context", "sentence"):
-        {"context": context, "sentence": sentence}[view](sys.stdin)
+    if view in ("context", "sentence", "word"):
+        {"context": context, "sentence": sentence, "word": word}[view](sys.stdin)
         return 0
     text = sys.stdin.read()
     answer = json.loads(text) if text else {}
+    if view == "analogy" and answer.get("code") == "unknown_words":
+        analogy(answer)
+        return 0
     if "status" in answer and "title" in answer:
         print(f"  {answer['status']} {answer['title']}: {answer.get('detail', '')}")
         return 1
     views = {"corpus": corpus, "job": job, "model": model, "next": next_words, "score": score,
-             "generate": generate, "rescore": rescore, "state": state}
+             "generate": generate, "rescore": rescore, "state": state,
+             "vectors": vectors, "neighbors": neighbors, "analogy": analogy}
     views[view](answer)
     return 0
 
