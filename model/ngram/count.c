@@ -149,7 +149,7 @@ static enum err spill_block(struct counter *counter, struct block *block)
                         ? ERR_OK
                         : counting_runs_new(&counter->format, counter->settings.directory,
                                             &block->runs);
-    struct levels levels;
+    struct levels levels = {0};
     if (!code)
         code = window_sort(block->ids, whole, counter->settings.order,
                            counter->settings.vocab_size, 1, &levels);
@@ -257,7 +257,7 @@ static enum err merge_blocks(struct counter *counter, struct levels *levels)
         code = counting_merge_new(sets, set_count,
                                   (size_t)(counter->settings.memory_bytes / 4), &merge);
     if (!code)
-        code = merge_levels(merge, counter->settings.progress, levels);
+        code = merge_levels(merge, levels);
     counting_merge_free(merge);
     return code;
 }
@@ -265,6 +265,7 @@ static enum err merge_blocks(struct counter *counter, struct levels *levels)
 enum err counter_finish(struct counter *counter, struct levels *levels)
 {
     memset(levels, 0, sizeof *levels);
+    levels->progress = counter->settings.progress;
     for (unsigned t = 0; t < counter->settings.threads; t++)
         if (counter->blocks[t].inside) {
             const uint32_t end = VOCAB_EOS;

@@ -11,10 +11,11 @@
 struct counter_settings {
     unsigned order; /* 1 … NGRAM_ORDER_MAX */
     uint32_t vocab_size;
-    unsigned threads;                /* how many threads call counter_add */
-    uint64_t memory_bytes;           /* what counting may use */
-    const char *directory;           /* for spills, as in spill_open */
-    const struct progress *progress; /* told while counter_finish merges; may be NULL */
+    unsigned threads;      /* how many threads call counter_add */
+    uint64_t memory_bytes; /* what counting may use */
+    const char *directory; /* for spills, as in spill_open */
+    const struct progress
+        *progress; /* of counter_finish and of the levels; may be NULL */
 };
 
 struct counter;

@@ -18,10 +18,11 @@
 #include <math.h>
 
 #include "base/parallel.h"
+#include "model/ngram/unseen.h"
 #include "model/text/vocab.h"
 
 /* Below this the shorter context has no probability left for unseen words. */
-#define NOTHING_LEFT 1e-6
+#define NOTHING_LEFT 1e-12
 
 struct estimator {
     const struct rules *rules;
@@ -74,21 +75,24 @@ static struct shares share(const struct estimator *estimator, const uint32_t *co
 /* Contexts whose remainder goes to unseen words only; sets probabilities, returns the
  * back-off weight. */
 static double set_unseen(const struct estimator *estimator, struct shares *shares,
-                         const uint32_t *counts, size_t begin, size_t end)
+                         const uint32_t *counts, size_t context)
 {
     const struct level_rule *rule = &estimator->rules->at[estimator->k];
     uint32_t least = estimator->rules->least[estimator->k - 1];
     struct level *level = &estimator->levels->at[estimator->k];
-    const float *shorter = estimator->levels->at[estimator->k - 1].prob;
-    double seen = 0, given = 0;
+    const struct level *contexts = &estimator->levels->at[estimator->k - 1];
+    size_t begin = contexts->begin[context], end = contexts->begin[context + 1];
+    double unseen = 1, given = 0;
     for (size_t i = begin; i < end; i++)
         if (level->raw[i] > least) {
-            seen += shorter[level->suffix[i]];
+            unseen -= (double)contexts->prob[level->suffix[i]];
             given += discounted(rule, counts[i]) * shares->factor;
         }
-    double backoff = shares->left / (1 - seen);
-    if (1 - seen < NOTHING_LEFT) {
-        shares->factor *= seen / given; /* so that seen and unseen add up to 1 again */
+    if (shares->left > unseen * UNSEEN_WEIGHT_LARGE)
+        unseen = unseen_mass(estimator->rules, estimator->levels, estimator->k, context);
+    double backoff = shares->left > 0 ? shares->left / unseen : 0;
+    if (shares->left > 0 && unseen < NOTHING_LEFT) {
+        shares->factor /= given; /* seen words get all there is */
         backoff = 1;
     }
     for (size_t i = begin; i < end; i++)
@@ -146,8 +150,7 @@ static enum err estimate_slice(void *context, unsigned index, unsigned count)
             continue;
         struct shares shares = share(estimator, counts, level->raw, begin, end);
         if (estimator->rules->remainder == REMAINDER_UNSEEN) {
-            contexts->backoff[i] =
-                (float)set_unseen(estimator, &shares, counts, begin, end);
+            contexts->backoff[i] = (float)set_unseen(estimator, &shares, counts, i);
         } else {
             contexts->backoff[i] = (float)shares.left;
             set_interpolated(estimator, shares, counts, begin, end);
@@ -202,7 +205,11 @@ enum err estimate(const struct rules *rules, struct levels *levels, unsigned thr
     enum err code = alloc_results(levels);
     if (!code)
         estimate_words(&estimator);
-    for (estimator.k = 2; !code && estimator.k <= levels->order; estimator.k++)
-        code = parallel_run(threads, estimate_slice, &estimator);
+    for (estimator.k = 2; !code && estimator.k <= levels->order; estimator.k++) {
+        code = levels_report(levels, "estimating", 0.6, 0.7,
+                             (estimator.k - 1.0) / levels->order);
+        if (!code)
+            code = parallel_run(threads, estimate_slice, &estimator);
+    }
     return code;
 }

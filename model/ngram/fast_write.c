@@ -55,7 +55,9 @@ enum err fast_write(struct artefact_writer *writer, const struct levels *levels)
     for (unsigned k = 1; !code && k <= levels->order; k++) {
         char name[ARTEFACT_NAME_SIZE];
         snprintf(name, sizeof name, "ngram.fast.%u", k);
-        code = artefact_open_section(writer, name, ARTEFACT_U32);
+        code = levels_report(levels, "writing", 1, 1, 1);
+        if (!code)
+            code = artefact_open_section(writer, name, ARTEFACT_U32);
         if (!code)
             code = k == levels->order && k > 1 ? write_last(writer, &levels->at[k])
                                                : write_grams(writer, &levels->at[k]);

@@ -77,6 +77,15 @@ void levels_fini(struct levels *levels)
     memset(levels, 0, sizeof *levels);
 }
 
+enum err levels_report(const struct levels *levels, const char *phase, double begin,
+                       double end, double part)
+{
+    const struct progress_report report = {.fraction = begin + (end - begin) * part,
+                                           .phase = phase};
+    return progress_report(levels->progress, &report) == PROGRESS_STOP ? ERR_CANCELLED
+                                                                       : ERR_OK;
+}
+
 enum err levels_take_spill(struct levels *levels, unsigned k, enum level_array which,
                            struct spill *spill, size_t count)
 {

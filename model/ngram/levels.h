@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/progress.h"
 
 #define NGRAM_ORDER_MAX 8u
 #define NGRAM_COUNT_MAX                                                                  \
@@ -48,6 +49,7 @@ enum level_array {
 struct spill;
 
 struct levels {
+    const struct progress *progress; /* asked between orders by long work; may be NULL */
     unsigned order;
     uint32_t vocab_size;
     bool on_disk;          /* new arrays are mapped files, for levels beyond memory */
@@ -57,6 +59,11 @@ struct levels {
 };
 
 void levels_fini(struct levels *levels);
+
+/* Reports that `part` of `phase` is done, which runs from fraction `begin` to `end` of
+ * the job; ERR_CANCELLED when told to stop. */
+MUST_CHECK enum err levels_report(const struct levels *levels, const char *phase,
+                                  double begin, double end, double part);
 
 /* Gives level k a new array of `count` zeros in place of the one it has. */
 MUST_CHECK enum err levels_new_array(struct levels *levels, unsigned k,

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "base/progress.h"
 #include "base/spill.h"
 #include "model/text/vocab.h"
 
@@ -116,10 +115,8 @@ static enum err add_record(struct builder *builder, const uint32_t *record)
     return code;
 }
 
-static enum err add_all(struct builder *builder, struct counting_merge *merge,
-                        const struct progress *progress)
+static enum err add_all(struct builder *builder, struct counting_merge *merge)
 {
-    const struct progress_report report = {.fraction = 0.55, .phase = "counting"};
     unsigned order = builder->levels->order;
     uint32_t *records = memory_new_array(RECORDS_AT_ONCE, (order + 2u) * sizeof *records);
     size_t got = 1, calls = 0;
@@ -128,9 +125,8 @@ static enum err add_all(struct builder *builder, struct counting_merge *merge,
         code = counting_merge_next(merge, records, RECORDS_AT_ONCE, &got);
         for (size_t i = 0; !code && i < got; i++)
             code = add_record(builder, records + i * (order + 2u));
-        if (!code && ++calls % CALLS_A_REPORT == 0 &&
-            progress_report(progress, &report) == PROGRESS_STOP)
-            code = ERR_CANCELLED;
+        if (!code && ++calls % CALLS_A_REPORT == 0)
+            code = levels_report(builder->levels, "counting", 0.5, 0.6, 0);
     }
     free(records);
     return code;
@@ -200,16 +196,18 @@ static enum err find_suffixes_of_level(struct levels *levels, unsigned k)
 enum err levels_find_suffixes(struct levels *levels)
 {
     enum err code = ERR_OK;
-    for (unsigned k = 2; !code && k <= levels->order; k++)
-        code = find_suffixes_of_level(levels, k);
+    for (unsigned k = 2; !code && k <= levels->order; k++) {
+        code = levels_report(levels, "counting", 0.5, 0.6, (k - 1.0) / levels->order);
+        if (!code)
+            code = find_suffixes_of_level(levels, k);
+    }
     return code;
 }
 
-enum err merge_levels(struct counting_merge *merge, const struct progress *progress,
-                      struct levels *levels)
+enum err merge_levels(struct counting_merge *merge, struct levels *levels)
 {
     struct builder builder = {.levels = levels};
-    enum err code = add_all(&builder, merge, progress);
+    enum err code = add_all(&builder, merge);
     if (!code)
         code = end_path(&builder, 0);
     if (!code)

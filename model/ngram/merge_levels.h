@@ -7,12 +7,10 @@
 #include "model/ngram/levels.h"
 
 /* Reads `merge` to its end (records as count.c writes them) and fills word, raw, begin
- * and suffix of all levels; order, vocab_size, on_disk and directory of `levels` are set,
- * the rest is zero. ERR_LIMIT when a count passes 32 bits, ERR_CANCELLED when `progress`
- * says stop. Frees what it made on failure. */
-struct progress;
-MUST_CHECK enum err merge_levels(struct counting_merge *merge,
-                                 const struct progress *progress, struct levels *levels);
+ * and suffix of all levels; order, vocab_size, on_disk, directory and progress of
+ * `levels` are set, the rest is zero. ERR_LIMIT when a count passes 32 bits. Frees what
+ * it made on failure. */
+MUST_CHECK enum err merge_levels(struct counting_merge *merge, struct levels *levels);
 
 /* Finds all suffixes by walking the levels (begin and word must be set). ERR_INVALID when
  * an n-gram's suffix is missing. */

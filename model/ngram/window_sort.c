@@ -292,7 +292,10 @@ static enum err sort_all(struct sorter *sorter)
     if (!code)
         code = sort_by_word(sorter);
     for (sorter->k = 2; !code && sorter->k <= order; sorter->k++) {
-        code = sort_by_predecessor(sorter);
+        code = levels_report(sorter->levels, "counting", 0.5, 0.6,
+                             (sorter->k - 1.0) / order);
+        if (!code)
+            code = sort_by_predecessor(sorter);
         if (!code)
             code = make_level(sorter);
         struct window *swap = sorter->from;
@@ -306,7 +309,6 @@ static enum err sort_all(struct sorter *sorter)
 enum err window_sort(const uint32_t *ids, size_t count, unsigned order,
                      uint32_t vocab_size, unsigned threads, struct levels *levels)
 {
-    memset(levels, 0, sizeof *levels);
     if (count > NGRAM_COUNT_MAX || order < 1 || order > NGRAM_ORDER_MAX)
         return ERR_LIMIT;
     levels->order = order;

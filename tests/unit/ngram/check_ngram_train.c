@@ -208,9 +208,9 @@ static enum progress_answer stop_in(void *context, const struct progress_report 
 
 START_TEST(stops_when_told)
 {
-    static const char *const phases[] = {"counting", "estimating"};
+    static const char *const phases[] = {"counting", "estimating", "writing"};
     char *text = random_text(3, 300);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct train_spec spec = spec_with(NULL);
         const struct train_input input = {.text = span_of_text(text)};
         const struct progress progress = {.context = (void *)(uintptr_t)phases[i],
@@ -443,6 +443,31 @@ START_TEST(compact_says_what_fast_says)
 }
 END_TEST
 
+/* Counts in the thousands fall into bins: close, and still adding up to 1. */
+START_TEST(compact_bins_are_close)
+{
+    static const char *const smoothings[] = {"kneser-ney", "witten-bell", "katz", "mle"};
+    char *text = random_text(7, 6000);
+    for (size_t i = 0; i < 4; i++) {
+        const char *params[] = {"smoothing", smoothings[i], "compact", "false", NULL};
+        struct model *models[2];
+        for (int form = 0; form < 2; form++) {
+            struct train_result result;
+            struct buffer file;
+            params[3] = form ? "true" : "false";
+            struct train_spec spec = spec_with(params);
+            ck_assert_int_eq(train(&spec, text, &file, &result, NULL), ERR_OK);
+            ck_assert_int_eq(load(file.bytes, file.size, &models[form], NULL), ERR_OK);
+            buffer_fini(&file);
+        }
+        compare_models(models[0]->lm, models[1]->lm, 0.08);
+        model_release(models[0]);
+        model_release(models[1]);
+    }
+    free(text);
+}
+END_TEST
+
 UNIT_SUITE(ngram_train)
 {
     tcase_add_test(unit, every_smoothing_trains_and_loads);
@@ -453,4 +478,5 @@ UNIT_SUITE(ngram_train)
     tcase_add_test(unit, estimate_is_of_the_right_size);
     tcase_add_test(unit, forged_sections);
     tcase_add_test(unit, compact_says_what_fast_says);
+    tcase_add_test(unit, compact_bins_are_close);
 }

@@ -177,8 +177,10 @@ double naive_prob(const struct naive *naive, const uint32_t *context, size_t cou
         naive->smoothing == SMOOTHING_KATZ || naive->smoothing == SMOOTHING_MLE;
     if (!unseen_only || k == 1)
         return share + left * below;
-    if (1 - kept_below < 1e-6)
-        return word_kept ? share / (kept / (total + extra)) * kept_below : below;
+    if (left < 1e-12)
+        return word_kept ? share : 0;
+    if (1 - kept_below < 1e-12)
+        return word_kept ? share / (kept / (total + extra)) : below;
     return word_kept ? share : left / (1 - kept_below) * below;
 }
 
