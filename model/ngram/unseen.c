@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* 1 less the sum over seen words is right as long as it is not small: probabilities are
  * floats, and what they are rounded by would be multiplied with the back-off weight.
- * Where that weight is large the mass is added up instead. The shorter context h' has
- * continuations that h does not; those count as they are. All other words are its own
- * unseen ones, whose mass (times its back-off weight) is found the same way, down to the
- * words themselves. */
+ * Where that weight is large, or the mass small, it is added up instead. The shorter
+ * context h' has continuations that h does not; those count as they are. All other words
+ * are its own unseen ones, whose mass (times its back-off weight) is found the same way,
+ * down to the words themselves. */
 #include "model/ngram/unseen.h"
 
 #include "model/text/vocab.h"
+
+#define SMALL 0.01 /* a mass that rounding would distort */
 
 struct walked {
     const uint32_t *words, *raw; /* of the level */
@@ -72,7 +74,8 @@ double unseen_mass(const struct rules *rules, const struct levels *levels, unsig
     for (size_t i = known.next; i < known.end; i++)
         if (level->raw[i] > known.least && !comes_by(&seen, level->word[i]))
             sum += (double)level->prob[i];
-    return sum + backoff * (backoff > UNSEEN_WEIGHT_LARGE
-                                ? unseen_mass(rules, levels, k - 1, shorter)
-                                : plain_mass(rules, levels, k - 1, shorter));
+    double plain = sum + backoff * plain_mass(rules, levels, k - 1, shorter);
+    if (backoff <= UNSEEN_WEIGHT_LARGE && plain > SMALL)
+        return plain;
+    return sum + backoff * unseen_mass(rules, levels, k - 1, shorter);
 }

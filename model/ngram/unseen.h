@@ -6,7 +6,7 @@
 #include "model/ngram/smoothing.h"
 
 /* A back-off weight over this would multiply the rounding of 1 less what was seen. */
-#define UNSEEN_WEIGHT_LARGE 4.0
+#define UNSEEN_WEIGHT_LARGE 2.0
 
 /* The sum of p(w | suffix of the context) over all words w that do not continue n-gram
  * `context` of level k - 1 with more occurrences than the rules drop. Levels below k have

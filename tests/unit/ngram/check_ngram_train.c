@@ -468,6 +468,46 @@ START_TEST(compact_bins_are_close)
 }
 END_TEST
 
+/* Small, odd corpora with odd parameters: whatever a context saw, all words or one, its
+ * distribution adds up to 1. */
+START_TEST(odd_models_add_up)
+{
+    static const char *const smoothings[] = {"kneser-ney",     "mle",         "additive",
+                                             "jelinek-mercer", "witten-bell", "katz"};
+    static const char *const prunes[] = {"", "0,1", "0,0,2,5", "0,0,0,1"};
+    struct random random;
+    random_seed(&random, 10, 10);
+    for (unsigned i = 0; i < 120; i++) {
+        char *text = random_text(i, 2 + random_below(&random, i % 3 ? 12 : 300));
+        char order[2] = {(char)('1' + i % 6), 0};
+        const char *params[] = {"smoothing", smoothings[random_below(&random, 6)],
+                                "prune",     prunes[random_below(&random, 4)],
+                                "order",     order,
+                                "compact",   i % 2 ? "true" : "false",
+                                NULL};
+        struct train_spec spec = spec_with(params);
+        struct train_result result;
+        struct buffer file;
+        struct model *model;
+        spec.tokenizer.min_count = 1 + i % 4;
+        ck_assert_int_eq(train(&spec, text, &file, &result, NULL), ERR_OK);
+        ck_assert_int_eq(load(file.bytes, file.size, &model, NULL), ERR_OK);
+        for (unsigned j = 0; j < 20; j++) {
+            static const char *const words[] = {"w0", "w1", "zz", "w2", "w0"};
+            const char *context[6] = {NULL};
+            for (unsigned n = 0; n < j % 6; n++)
+                context[n] = words[random_below(&random, 5)];
+            double sum = sum_after(model->lm, context, model->vocab);
+            ck_assert_msg(fabs(sum - 1) < 1e-6, "%u: %s order %s prune %s: %.9g", i,
+                          params[1], order, params[3], sum);
+        }
+        model_release(model);
+        buffer_fini(&file);
+        free(text);
+    }
+}
+END_TEST
+
 UNIT_SUITE(ngram_train)
 {
     tcase_add_test(unit, every_smoothing_trains_and_loads);
@@ -479,4 +519,5 @@ UNIT_SUITE(ngram_train)
     tcase_add_test(unit, forged_sections);
     tcase_add_test(unit, compact_says_what_fast_says);
     tcase_add_test(unit, compact_bins_are_close);
+    tcase_add_test(unit, odd_models_add_up);
 }
