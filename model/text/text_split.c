@@ -8,6 +8,8 @@ void text_split(const struct tokenizer_settings *settings, struct span text,
                 unsigned parts, struct span *pieces)
 {
     size_t start = 0;
+    if (!text.bytes)
+        text = span_of("", 0);
     for (unsigned i = 0; i < parts; i++) {
         size_t share = text.size / parts * (i + 1), end = text.size;
         if (i + 1 < parts)

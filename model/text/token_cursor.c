@@ -42,7 +42,7 @@ enum err token_cursor_new(const struct tokenizer *tokenizer, struct span text, b
     if (!cursor)
         return ERR_NO_MEMORY;
     cursor->tokenizer = tokenizer;
-    cursor->text = text;
+    cursor->text = text.bytes ? text : span_of("", 0);
     cursor->whole = whole;
     if (tokenizer->bpe && text.size >= CACHE_FROM)
         cursor->cache = bpe_cache_new();

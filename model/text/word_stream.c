@@ -36,7 +36,7 @@ enum err word_stream_new(const struct tokenizer *tokenizer, struct span text,
     if (err)
         return err;
     stream->tokenizer = tokenizer;
-    stream->text = text;
+    stream->text = text.bytes ? text : span_of("", 0);
     if (tokenizer->settings.unit != UNIT_WHITESPACE)
         err = token_cursor_new(tokenizer, text, false, &stream->cursor);
     if (!err && tokenizer->settings.lowercase) {
