@@ -29,6 +29,7 @@ FATAL = ["printf", "puts", "putchar", "perror", "exit", "_exit", "abort"]
 FATAL_ALLOWED = re.compile(
     r"^(server/main\.c|server/trainer[a-z_]*\.c|api/cli/?[a-z_]*\.[ch]|base/lock\.c)$")
 LIMITS = {"function": 60, "kernel": 80, "file": 600, "header": 120, "line": 90}
+GENERATED = {"api/openapi_data.c", "storage/schema/embedded.c"}  # made by the build
 HEADER_EXEMPT = {"storage/store.h"}  # the door of a whole engine: one table, kept together
 
 
@@ -37,8 +38,9 @@ def source_files():
         for root, directories, files in os.walk(os.path.join(ROOT, folder)):
             directories.sort()
             for name in sorted(files):
-                if name.endswith((".c", ".h")):
-                    yield os.path.relpath(os.path.join(root, name), ROOT)
+                path = os.path.relpath(os.path.join(root, name), ROOT)
+                if name.endswith((".c", ".h")) and path not in GENERATED:
+                    yield path
 
 
 def read(path):
