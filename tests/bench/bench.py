@@ -6,6 +6,7 @@ usage: make bench                       with, in the environment:
   DATA=folder      the corpora (wiki-2m/ …); without it only what needs none is measured
   KENLM=folder     the programs lmplz, build_binary and query
   WORD2VEC=folder GLOVE=folder FASTTEXT=program   the peers of the word vectors
+  TORCH=python3    a Python that has PyTorch
   ONLY=ngram,http  some parts only
   RUNS=5           counted runs of each command
 
@@ -17,7 +18,7 @@ import platform
 import sys
 import tempfile
 
-PARTS = ["ngram", "vectors", "http"]
+PARTS = ["ngram", "vectors", "neural", "http"]
 
 
 def machine():
