@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -58,6 +59,30 @@ static void size_batches(struct fit *fit)
     if (!(fit->epochs > 0) && !(fit->spec->budget.tokens > 0) &&
         !(fit->spec->budget.seconds > 0))
         fit->epochs = fit_default_epochs((double)count, (double)tokens);
+}
+
+/* Bytes of memory of this machine. */
+static double machine_memory(void)
+{
+    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* Parameters, gradient, two moments and the best so far; the scores of one batch. */
+enum { COPIES = 5 };
+
+static enum err check_batch(const struct fit *fit, struct err_info *info)
+{
+    double positions = (double)fit->rows * (double)fit->steps;
+    double wide = (double)fit->shape.vocab +
+                  8.0 * (double)fit->shape.layers * (double)fit->shape.hidden;
+    if (positions * wide * sizeof(float) < machine_memory())
+        return ERR_OK;
+    return err_set_field(
+        info, ERR_LIMIT, "/params/batch_size",
+        "Batches of %zu × %zu tokens over %u words need more memory than "
+        "this machine has: choose a smaller batch_size, or a smaller "
+        "max_vocab of the tokenizer",
+        fit->rows, fit->steps, fit->shape.vocab);
 }
 
 static struct network_settings settings_of(const struct fit *fit)
@@ -138,7 +163,8 @@ enum err fit_init(struct fit *fit, const struct train_spec *spec,
         code = vocab_build(fit->tokenizer, input->text, train_threads(spec), progress,
                            &fit->vocab, info);
     if (!code)
-        code = shape_init(&fit->shape, &spec->params, vocab_size(fit->vocab), 0, info);
+        code = shape_init(&fit->shape, &spec->params, vocab_size(fit->vocab),
+                          (uint64_t)(machine_memory() / COPIES), info);
     if (!code)
         code = id_stream_init(&fit->stream, fit->tokenizer, fit->vocab, input->text,
                               progress);
@@ -146,7 +172,9 @@ enum err fit_init(struct fit *fit, const struct train_spec *spec,
         return code;
     size_batches(fit);
     struct network_settings settings = settings_of(fit);
-    code = network_new(&fit->shape, &settings, &fit->network);
+    code = check_batch(fit, info);
+    if (!code)
+        code = network_new(&fit->shape, &settings, &fit->network);
     if (!code)
         code = make_arrays(fit);
     if (!code)

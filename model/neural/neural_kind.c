@@ -177,6 +177,16 @@ static enum err conclude(const struct fit *fit, const struct progress *progress,
     code = train_evaluate(lm, fit->tokenizer, fit->vocab, fit->input->valid,
                           train_threads(fit->spec), progress, result);
     lm->ops->free(lm);
+    /* The evaluation knows nothing of steps: the last word is the training's. */
+    struct progress_report report = {.fraction = 1,
+                                     .epoch = (double)fit->state.step /
+                                              (double)fit->steps_per_epoch,
+                                     .step = fit->state.step,
+                                     .steps_total = fit->state.step,
+                                     .tokens = fit->state.tokens,
+                                     .phase = "training"};
+    if (!code && progress_report(progress, &report) == PROGRESS_STOP)
+        code = ERR_CANCELLED;
     return code;
 }
 

@@ -3,6 +3,8 @@
 
 Needs DATA; PyTorch is measured when TORCH names a Python that has it. Both learn for the
 same time, from the same text with the same model (see peer_lstm.py); steps are counted.
+Where OpenBLAS mistakes the processor, firthd corrects it by OPENBLAS_CORETYPE (GET /info tells):
+set it for the whole run, so that a PyTorch on the same library gets the same kernels.
 """
 import os
 import re

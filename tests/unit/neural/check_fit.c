@@ -2,6 +2,7 @@
 /* Training: it learns, it stops and goes on to the same bytes, it says when it diverges,
  * it makes do with little text. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,8 +285,31 @@ START_TEST(vocabulary_of_nothing)
 }
 END_TEST
 
+/* Told before anything of that size is asked for. */
+START_TEST(more_than_the_machine_has)
+{
+    static const char *const huge[] = {"embedding_size", "16384",  "hidden_size",
+                                       "16384",          "layers", "4",
+                                       "tied",           "false",  NULL};
+    struct train_spec spec = trial_spec(&kind_mlstm, huge);
+    struct train_result result;
+    struct err_info info = {0};
+    struct buffer file;
+    char *text = malloc(2000000), *end = text;
+    for (int i = 0; i < 150000; i++)
+        end += sprintf(end, "w%d%c", i, i % 10 == 9 ? '\n' : ' ');
+    ck_assert_int_eq(
+        trial_train(&spec, text, (struct span){0}, NULL, &file, &result, &info),
+        ERR_LIMIT);
+    ck_assert_str_eq(info.pointer, "/params/hidden_size");
+    buffer_fini(&file);
+    free(text);
+}
+END_TEST
+
 UNIT_SUITE(fit)
 {
+    tcase_add_test(unit, more_than_the_machine_has);
     tcase_add_test(unit, resumes_to_the_bit);
     tcase_add_test(unit, refuses_other_checkpoints);
     tcase_add_test(unit, learns_by_heart);
