@@ -266,6 +266,12 @@ static enum verdict judge(struct span text, size_t at, size_t *after)
     return kind != STOP && closed > end ? GOES_ON : ENDS_IF_SMALL;
 }
 
+/* First bytes at which next_place has to look: marks, line feeds, wide characters that
+ * might be marks. */
+static const unsigned char remarkable[256] = {
+    ['\n'] = 1, ['.'] = 1, ['!'] = 1, ['?'] = 1, [0xd8 ... 0xff] = 1,
+};
+
 /* Finds the next place at or after *at where a sentence may end: marks or a blank line.
  * *after is the end of the sentence there; *at moves on behind what was judged. */
 static enum verdict next_place(struct span text, size_t *at, size_t *after)
@@ -273,6 +279,8 @@ static enum verdict next_place(struct span text, size_t *at, size_t *after)
     size_t size;
     for (; *at < text.size; ++*at) {
         char c = text.bytes[*at];
+        if (!remarkable[(unsigned char)c])
+            continue;
         if (c == '\n') {
             size_t next = *at;
             *after = *at;

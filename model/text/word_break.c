@@ -16,33 +16,19 @@
 
 #include "model/text/whitespace.h"
 
-enum ascii_class { OTHER, LETTER, DIGIT, JOINER, MID_LETTER, MID_NUMBER, MID_BOTH, HIGH };
+/* From LETTER on they hold together. */
+enum ascii_class { OTHER, HIGH, MID_LETTER, MID_NUMBER, MID_BOTH, LETTER, DIGIT, JOINER };
 
-static enum ascii_class class_of(unsigned char c)
-{
-    if ((unsigned char)((c | 32) - 'a') < 26)
-        return LETTER;
-    if ((unsigned char)(c - '0') < 10)
-        return DIGIT;
-    switch (c) {
-    case '_':
-        return JOINER;
-    case ':':
-        return MID_LETTER;
-    case ',':
-    case ';':
-        return MID_NUMBER;
-    case '.':
-    case '\'':
-        return MID_BOTH;
-    default:
-        return c < 0x80 ? OTHER : HIGH;
-    }
-}
+static const unsigned char classes[256] = {
+    ['a' ... 'z'] = LETTER, ['A' ... 'Z'] = LETTER, ['0' ... '9'] = DIGIT,
+    ['_'] = JOINER,         [':'] = MID_LETTER,     [','] = MID_NUMBER,
+    [';'] = MID_NUMBER,     ['.'] = MID_BOTH,       ['\''] = MID_BOTH,
+    [0x80 ... 0xff] = HIGH,
+};
 
 static enum ascii_class class_at(struct span text, size_t at)
 {
-    return at < text.size ? class_of((unsigned char)text.bytes[at]) : OTHER;
+    return at < text.size ? classes[(unsigned char)text.bytes[at]] : OTHER;
 }
 
 /* Does `middle` hold together what stands on its two sides? */
@@ -55,33 +41,34 @@ static bool holds(enum ascii_class before, enum ascii_class middle,
            (before == DIGIT && (middle == MID_NUMBER || middle == MID_BOTH));
 }
 
+/* The end of the run of letters, digits and '_' that goes on at `at`. */
+static size_t run_end(struct span rest, size_t at)
+{
+    size_t end = rest.size < TOKEN_SIZE_MAX ? rest.size : TOKEN_SIZE_MAX;
+    while (at < end && classes[(unsigned char)rest.bytes[at]] >= LETTER)
+        at++;
+    return at;
+}
+
 /* The size of the ASCII word at the start; 0 when other bytes have a say in it. */
 static size_t ascii_word(struct span rest)
 {
-    size_t size = 1;
-    enum ascii_class last = class_at(rest, 0), next = class_at(rest, 1), after;
-    if (last == HIGH || next == HIGH)
-        return 0;
-    if (last != LETTER && last != DIGIT && last != JOINER)
-        return 1;
-    while (size <= TOKEN_SIZE_MAX) {
-        if (next == LETTER || next == DIGIT || next == JOINER) {
-            last = next;
-            next = class_at(rest, ++size);
-            continue;
-        }
-        if (next == HIGH)
-            return 0;
-        after = class_at(rest, size + 1);
-        if (next != OTHER && after == HIGH)
-            return 0;
-        if (!holds(last, next, after))
-            break;
-        last = after;
-        size += 2;
+    enum ascii_class first = class_at(rest, 0), next, after;
+    if (first < LETTER)
+        return first != HIGH && class_at(rest, 1) != HIGH;
+    for (size_t size = 1;; size += 2) {
+        size = run_end(rest, size);
+        if (size >= TOKEN_SIZE_MAX)
+            return TOKEN_SIZE_MAX;
         next = class_at(rest, size);
+        if (next == OTHER)
+            return size;
+        after = class_at(rest, size + 1);
+        if (next == HIGH || after == HIGH)
+            return 0;
+        if (!holds(class_at(rest, size - 1), next, after))
+            return size;
     }
-    return size < TOKEN_SIZE_MAX ? size : TOKEN_SIZE_MAX;
 }
 
 /* Has libunistring find the boundaries of the run at the start of `rest`. */
