@@ -160,11 +160,12 @@ END_TEST
 START_TEST(the_newest_events_are_kept)
 {
     enum { BATCH = 5000 };
+    static char text[] = "x";
     struct event_row *put = calloc(BATCH, sizeof *put), *rows;
     size_t count;
     for (size_t i = 0; i < BATCH; i++) {
         strcpy(put[i].type, "progress");
-        put[i].data = (char[]){"x"};
+        put[i].data = text;
     }
     for (int i = 0; i < 5; i++)
         ck_assert_int_eq(store_events_append(scratch.store, job, put, BATCH), ERR_OK);
