@@ -270,7 +270,10 @@ def test_slow_readers_hold_no_thread():
 
 def test_leaving_stops_the_work_and_nobody_elses():
     with Firth() as firth:
-        firth.put_corpus(text="a b c\n" * 3 + "c b a\n")
+        # Long words: the answer must be larger than what sockets hold for a reader that
+        # has left, or the server cannot tell that it was not wanted.
+        a, b, c = (letter * 120 for letter in "abc")
+        firth.put_corpus(text=f"{a} {b} {c}\n" * 3 + f"{c} {b} {a}\n")
         firth.train("loop", params={"order": 2, "smoothing": "additive", "delta": 1})
         ask = {"model": "loop", "max_tokens": 4000, "n": 16, "stream": True, "seed": 3}
         neighbour = {}
