@@ -142,26 +142,13 @@ struct list {
     bool *has_more;
 };
 
-static enum err serial_of(struct database *connection, const char *name, int64_t *serial)
-{
-    *serial = INT64_MAX;
-    if (!*name)
-        return ERR_OK;
-    struct statement query =
-        statement_start(connection, "SELECT serial FROM corpus WHERE name = ?");
-    statement_put_text(&query, name);
-    bool found = statement_next(&query);
-    if (found)
-        *serial = statement_integer(&query, 0);
-    enum err code = statement_end(&query);
-    return code ? code : found ? ERR_OK : ERR_CORPUS_NOT_FOUND;
-}
-
 static enum err list_work(struct database *connection, void *argument)
 {
     struct list *list = argument;
     int64_t before;
-    enum err code = serial_of(connection, list->after, &before);
+    enum err code =
+        statement_page_start(connection, "SELECT serial FROM corpus WHERE name = ?",
+                             list->after, ERR_CORPUS_NOT_FOUND, &before);
     if (code)
         return code;
     struct statement query = statement_start(

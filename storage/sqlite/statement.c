@@ -129,3 +129,18 @@ enum err statement_run(struct statement *query)
         ;
     return statement_end(query);
 }
+
+enum err statement_page_start(struct database *connection, const char *sql,
+                              const char *after, enum err absent, int64_t *serial)
+{
+    *serial = INT64_MAX;
+    if (!*after)
+        return ERR_OK;
+    struct statement query = statement_start(connection, sql);
+    statement_put_text(&query, after);
+    bool found = statement_next(&query);
+    if (found)
+        *serial = statement_integer(&query, 0);
+    enum err code = statement_end(&query);
+    return code ? code : found ? ERR_OK : absent;
+}

@@ -47,4 +47,10 @@ enum err statement_end(struct statement *query);
 /* Runs a statement without results to its end. */
 MUST_CHECK enum err statement_run(struct statement *query);
 
+/* Where a page of a list, newest first, begins: the serial number that `sql` finds for
+ * the name `after`, INT64_MAX for "", or the error `absent`. */
+MUST_CHECK enum err statement_page_start(struct database *connection, const char *sql,
+                                         const char *after, enum err absent,
+                                         int64_t *serial);
+
 #endif
