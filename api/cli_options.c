@@ -44,6 +44,8 @@ static const struct option options[] = {
      "a corpus of the store, or - for standard input (the default)"},
     {"valid", OPTION_TEXT, AT(valid), CLI_TRAIN, "WHAT", 0, 0, 0,
      "corpus to measure on, or the fraction kept aside; default 0.05, 0 none"},
+    {"valid-file", OPTION_TEXT, AT(valid_file), CLI_TRAIN, "FILE", 0, 0, 0,
+     "a file to measure on instead"},
     {"param", OPTION_LIST, AT(params), CLI_TRAIN, "NAME=VALUE", 0, 0, 0,
      "a parameter of the kind; may be repeated"},
     {"unit", OPTION_TEXT, AT(unit), CLI_TRAIN | CLI_IMPORT, "UNIT", 0, 0, 0,
@@ -121,7 +123,7 @@ static const struct option options[] = {
     {"json", OPTION_FLAG, AT(json), CLI_TRAIN | CLI_ASK | CLI_IMPORT | CLI_KEYS, NULL, 0,
      0, 0, "JSON instead of columns, one object a line"},
     {"quiet", OPTION_FLAG, AT(quiet), CLI_TRAIN | CLI_ASK, NULL, 0, 0, 0,
-     "no progress bar and no totals on standard error"},
+     "no progress and no totals on standard error"},
     {"help", OPTION_FLAG, AT(help), (unsigned)CLI_SOME, NULL, 0, 0, 0, "this page"},
 };
 enum { OPTION_COUNT = sizeof options / sizeof options[0] };

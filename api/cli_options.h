@@ -19,7 +19,7 @@ struct cli_list {
 
 /* Every option of every command; a command sees those its bit stands in. */
 struct cli_arguments {
-    const char *store, *model, *model_file, *corpus, *kind, *valid, *format;
+    const char *store, *model, *model_file, *corpus, *kind, *valid, *valid_file, *format;
     const char *metric, *method, *analogies, *word_pairs;
     const char *unit, *segment, *oov, *label, *scope, *prompt, *scratch;
     struct cli_list params, words, stops, rest; /* rest: what is no option */

@@ -72,6 +72,11 @@ static enum cli_status read_names(const struct cli *cli, struct train_spec *spec
         return cli_misuse(cli, "--model: a name is 1 to 64 of a-z, 0-9, '.', '_', '-'");
     (void)snprintf(spec->model, sizeof spec->model, "%s",
                    arguments->model ? arguments->model : "model");
+    if (arguments->valid_file && (valid || !is_stdin(arguments->corpus)))
+        return cli_misuse(cli, "--valid-file goes with a text from standard input, and "
+                               "without --valid");
+    if (arguments->valid_file)
+        spec->valid_fraction = 0;
     if (!is_stdin(arguments->corpus))
         (void)snprintf(spec->corpus, sizeof spec->corpus, "%s", arguments->corpus);
     if (!valid)
@@ -125,11 +130,16 @@ static enum cli_status read_spec(const struct cli *cli, struct train_spec *spec)
 struct watching {
     struct cli_bar bar;
     bool quiet;
+    double epoch;
 };
+
+/* The series worth a line each, also where standard error is a file and shows no bar. */
+static const char *const lines[] = {"train_loss", "valid_perplexity"};
 
 static enum progress_answer report(void *context, const struct progress_report *now)
 {
     struct watching *watching = context;
+    watching->epoch = now->epoch;
     cli_bar_draw(&watching->bar, now->fraction, now->phase ? now->phase : "training",
                  now->tokens, "tokens");
     return PROGRESS_GO_ON;
@@ -141,6 +151,19 @@ static void note(void *context, const char *text)
     cli_bar_clear(&watching->bar);
     if (!watching->quiet)
         fprintf(stderr, "%s\n", text);
+}
+
+static void metric(void *context, const char *series, uint64_t step, double value)
+{
+    struct watching *watching = context;
+    bool told = false;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        told = told || strcmp(series, lines[i]) == 0;
+    if (!told || watching->quiet || step == 0)
+        return;
+    cli_bar_clear(&watching->bar);
+    fprintf(stderr, "epoch %.2f  step %" PRIu64 "  %s %.5g\n", watching->epoch, step,
+            series, value);
 }
 
 /* ---- training ---- */
@@ -194,14 +217,17 @@ static enum err train_to_store(struct training *training, const struct train_inp
 static enum err train(struct training *training, struct err_info *info)
 {
     const struct cli_arguments *arguments = &training->cli->arguments;
-    struct spill *spill = NULL;
+    struct spill *spill = NULL, *valid = NULL;
     struct progress progress = {
-        .context = &training->watching, .report = report, .note = note};
+        .context = &training->watching, .report = report, .metric = metric, .note = note};
     struct train_input input = {.scratch_directory = arguments->scratch};
     bool piped = is_stdin(arguments->corpus);
     enum err code = ERR_OK;
     if (piped)
         code = cli_read_input("-", arguments->scratch, &spill, &input.text, info);
+    if (!code && arguments->valid_file)
+        code = cli_read_input(arguments->valid_file, arguments->scratch, &valid,
+                              &input.valid, info);
     if (!code)
         code = arguments->model_file
                    ? train_to_file(training, &input, &progress, info)
@@ -209,6 +235,8 @@ static enum err train(struct training *training, struct err_info *info)
     cli_bar_clear(&training->watching.bar);
     if (spill)
         spill_close(spill);
+    if (valid)
+        spill_close(valid);
     return code;
 }
 

@@ -3,6 +3,7 @@
 """The command line: pipelines, the same numbers as over HTTP, exit statuses, messages."""
 import json
 import os
+import re
 import tempfile
 
 import harness
@@ -196,6 +197,19 @@ def test_a_model_file_needs_no_store():
             store.run("export", "--model", "copy", again)
             with open(path, "rb") as a, open(again, "rb") as b:
                 assert a.read() == b.read()
+
+
+def test_a_file_to_measure_on_and_lines_of_progress():
+    with tempfile.TemporaryDirectory() as folder:
+        path, valid = os.path.join(folder, "m"), os.path.join(folder, "valid.txt")
+        with open(valid, "w", encoding="utf-8") as file:
+            file.write("the cat sat\nthe dog ran\n")
+        out, err = run("train", "--model-file", path, "--kind", "nplm", "--valid-file", valid,
+                       "--epochs", "2", "--min-count", "1", text="the cat sat on the mat\n" * 50)
+        assert re.search(r"^valid_tokens\t8$", out, re.M), out
+        assert len(re.findall(r"^epoch [12]\.00  step [0-9]+  valid_perplexity", err, re.M)) == 2, err
+        run("train", "--model-file", path, "--kind", "nplm", "--valid-file", valid, "--valid", "0.1",
+            text="a\n", status=2)
 
 
 def test_arpa_both_ways():
