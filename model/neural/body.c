@@ -32,9 +32,10 @@ struct layer {
 struct body {
     const struct shape *shape;
     size_t rows, steps_max, steps, words; /* words: embedded tokens of the last forward */
-    bool training, dropped, thinned;
-    float *embedded;   /* [words][embedding] after dropout */
-    float *input_mask; /* [rows][embedding], or [words][1] folded in for whole words */
+    bool training, dropped, thinned, words_dropped;
+    struct body_penalties penalties; /* of the backward under way */
+    float *embedded;                 /* [words][embedding] after dropout */
+    float *input_mask; /* [rows][embedding]; feed-forward: [words][embedding] */
     float *word_scale; /* [words] dropout of whole words */
     float *dembedded;  /* [words][embedding] */
     float *dflow;      /* the gradient between two layers */
@@ -107,7 +108,7 @@ static bool allocate(struct body *body)
         done = (body->hidden = floats(positions * shape->hidden)) != NULL;
     if (!done || !body->training)
         return done;
-    body->input_mask = floats(body->rows * shape->embedding);
+    body->input_mask = floats((shape->cell ? body->rows : words) * shape->embedding);
     body->word_scale = floats(words);
     body->dembedded = floats(words * shape->embedding);
     body->dflow = floats(positions * widest(shape));
@@ -208,18 +209,20 @@ static void embed(struct body *body, const float *values, const uint32_t *ids)
 static void mask_embedded(const struct body *body, float *rows)
 {
     size_t width = body->shape->embedding;
-    for (size_t i = 0; i < body->words; i++)
+    for (size_t i = 0; body->words_dropped && i < body->words; i++)
         pointwise_scale(width, body->word_scale[i], rows + i * width);
-    if (body->shape->cell)
-        dropout_apply(body->steps, body->rows * width, body->input_mask, rows, rows);
+    dropout_apply(body->steps, body->words / body->steps * width, body->input_mask, rows,
+                  rows);
 }
 
 static void draw_input(struct body *body, const struct body_dropout *dropout,
                        const uint32_t *ids, struct random *random)
 {
-    draw_words(body, dropout->words, random_next(random), ids);
-    dropout_draw(random, dropout->input, body->rows * body->shape->embedding,
-                 body->input_mask);
+    body->words_dropped = dropout->words > 0;
+    if (body->words_dropped)
+        draw_words(body, dropout->words, random_next(random), ids);
+    dropout_draw(random, dropout->input,
+                 body->words / body->steps * body->shape->embedding, body->input_mask);
     mask_embedded(body, body->embedded);
 }
 
@@ -251,7 +254,8 @@ static void recurrent_forward(struct body *body, const float *values,
         shape->cell->forward(&layer->size, layer->weights, x, layer->state, layer->h,
                              layer->cache);
         if (body->dropped) {
-            dropout_draw(random, dropout->layers, step, layer->mask);
+            double p = i + 1 < shape->layers ? dropout->layers : dropout->output;
+            dropout_draw(random, p, step, layer->mask);
             dropout_apply(body->steps, step, layer->mask, layer->h, layer->out);
         } else if (layer->out != layer->h) {
             memcpy(layer->out, layer->h, body->steps * step * sizeof *x);
@@ -261,15 +265,47 @@ static void recurrent_forward(struct body *body, const float *values,
     memcpy(hidden, x, body->steps * body->rows * shape->output * sizeof *x);
 }
 
+/* The gradient of the mean square of h's change: 2 (h[t] - h[t-1]), and its negative for
+ * the step before. */
+static void penalise_change(size_t steps, size_t step, double weight, const float *h,
+                            float *dh)
+{
+    float to = (float)(2 * weight);
+    for (size_t t = 1; t < steps; t++) {
+        const float *now = h + t * step, *before = now - step;
+        float *dnow = dh + t * step, *dbefore = dnow - step;
+        pointwise_add_scaled(step, to, now, dnow);
+        pointwise_add_scaled(step, -to, before, dnow);
+        pointwise_add_scaled(step, -to, now, dbefore);
+        pointwise_add_scaled(step, to, before, dbefore);
+    }
+}
+
+/* Through the last layer's penalties and the dropout: dh becomes that of the cell's h. */
+static void output_backward(const struct body *body, unsigned index, float *dh)
+{
+    const struct layer *layer = &body->layers[index];
+    const struct body_penalties *penalties = &body->penalties;
+    double elements = (double)penalties->elements;
+    size_t step = body->rows * layer->size.hidden;
+    bool last = index + 1 == body->shape->layers;
+    if (last && penalties->activation > 0)
+        pointwise_add_scaled(body->steps * step,
+                             (float)(2 * penalties->activation / elements), layer->out,
+                             dh);
+    if (body->dropped)
+        dropout_apply(body->steps, step, layer->mask, dh, dh);
+    if (last && penalties->slowness > 0)
+        penalise_change(body->steps, step, penalties->slowness / elements, layer->h, dh);
+}
+
 static void layer_backward(struct body *body, unsigned index, float *dh, float *dx,
                            float *inner)
 {
     struct layer *layer = &body->layers[index];
     const float *x = index == 0 ? body->embedded : body->layers[index - 1].out;
-    size_t step = body->rows * layer->size.hidden;
     float *part = inner + body->shape->layer_at[index] - body->shape->inner_at;
-    if (body->dropped)
-        dropout_apply(body->steps, step, layer->mask, dh, dh);
+    output_backward(body, index, dh);
     memset(layer->dstate, 0, body_layer_state(body, index) * sizeof(float));
     body->shape->cell->backward(&layer->size, layer->weights, x, layer->h, layer->cache,
                                 dh, layer->dstate, dx, part);
@@ -323,7 +359,7 @@ static void feedforward_forward(struct body *body, const float *values,
             values + shape->hidden_at, wide, body->hidden, h);
     activate(shape->activation, body->rows * h, body->hidden);
     if (body->dropped)
-        dropout_draw(random, dropout->layers, body->rows * h, body->dflow);
+        dropout_draw(random, dropout->output, body->rows * h, body->dflow);
     for (size_t i = 0; i < body->rows; i++) {
         float *row = hidden + i * shape->output;
         memcpy(row, body->hidden + i * h, h * sizeof *row);
@@ -376,9 +412,11 @@ void body_forward(struct body *body, const float *values, const uint32_t *ids,
         feedforward_forward(body, values, dropout, random, hidden);
 }
 
-const float *body_backward(struct body *body, const float *values, float *dhidden,
+const float *body_backward(struct body *body, const float *values,
+                           const struct body_penalties *penalties, float *dhidden,
                            float *inner)
 {
+    body->penalties = *penalties;
     if (body->shape->cell)
         recurrent_backward(body, dhidden, inner);
     else

@@ -11,10 +11,19 @@
 #include "model/neural/shape.h"
 
 struct body_dropout {
-    double layers;    /* variational, on the output of each layer */
-    double input;     /* variational, on the embedded words */
+    double layers;    /* variational, on the output of each layer but the last */
+    double output;    /* variational, on the output of the last */
+    double input;     /* variational, on the embedded words; feed-forward: plain */
     double words;     /* whole words of the vocabulary, for the batch */
     double recurrent; /* weight-drop on recurrent matrices */
+};
+
+/* Penalties on the last recurrent layer's h (Merity et al. 2017): on the mean square of
+ * it after dropout, and of its change from step to step before. Means are over
+ * `elements`, those of the whole batch. */
+struct body_penalties {
+    double activation, slowness;
+    size_t elements;
 };
 
 struct body;
@@ -39,8 +48,9 @@ void body_forward(struct body *body, const float *values, const uint32_t *ids,
 /* After a forward: from dhidden [steps·rows][output] (overwritten) to the gradients of
  * the inner layers, added to inner[shape->inner_count] (laid out as the block is from
  * inner_at), and of the embedded words, [steps·rows·(context or 1)][embedding], borrowed
- * until the next call. */
-const float *body_backward(struct body *body, const float *values, float *dhidden,
+ * until the next call. The penalties are for the recurrent bodies. */
+const float *body_backward(struct body *body, const float *values,
+                           const struct body_penalties *penalties, float *dhidden,
                            float *inner);
 
 /* Of the same forward, for the tests and the laboratory: layer's h [steps][rows][width].

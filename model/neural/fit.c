@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The training loop. A step is: take a batch, loss and gradient, clip by the global norm,
  * update, average. After it the world is told, and a checkpoint is handed over when it is
- * time or when asked for. Between epochs the model is validated as it will be used: whole
+ * time or when asked for. Now and then the model is validated as it will be used: whole
  * segments through the language model's own interface, from the start of a text.
  *
  * All that decides what happens next stands in fit_state and in the arrays a checkpoint
@@ -55,6 +55,11 @@ static void size_batches(struct fit *fit)
         fit->rows = count / fit->steps;
     size_t tokens = fit->rows * fit->steps;
     fit->steps_per_epoch = (count + tokens - 1) / tokens;
+    fit->validate_every =
+        (uint64_t)llround((double)fit->steps_per_epoch *
+                          fmin(params_number(params, "validate_every"), 1e9));
+    if (fit->validate_every == 0)
+        fit->validate_every = 1;
     fit->epochs = fit->spec->budget.epochs;
     if (!(fit->epochs > 0) && !(fit->spec->budget.tokens > 0) &&
         !(fit->spec->budget.seconds > 0))
@@ -89,6 +94,7 @@ static struct network_settings settings_of(const struct fit *fit)
 {
     const struct params *params = &fit->spec->params;
     double dropout = params_number(params, "dropout");
+    double input = params_number(params, "input_dropout");
     struct network_settings settings = {
         .rows = fit->rows,
         .steps = fit->steps,
@@ -96,12 +102,18 @@ static struct network_settings settings_of(const struct fit *fit)
         .seed = fit->spec->seed,
         .method = (enum optimizer_method)params_number(params, "optimizer"),
         .weight_decay = params_number(params, "weight_decay"),
-        .averaging = strcmp(params_choice(params, "averaging"), "none") != 0,
+        .averaging = fit->averaging != AVERAGING_NONE,
         .dropout = {.layers = dropout,
-                    .input = recurrent(fit) ? dropout : 0,
+                    .output = dropout,
+                    .input = input < 0 ? dropout : input,
                     .words = params_number(params, "word_dropout")}};
-    if (recurrent(fit))
+    if (recurrent(fit)) {
+        double output = params_number(params, "output_dropout");
+        settings.dropout.output = output < 0 ? dropout : output;
         settings.dropout.recurrent = params_number(params, "recurrent_dropout");
+        settings.activation_penalty = params_number(params, "activation_penalty");
+        settings.slowness_penalty = params_number(params, "slowness_penalty");
+    }
     return settings;
 }
 
@@ -151,14 +163,26 @@ static enum err make_arrays(struct fit *fit)
     return done ? id_stream_spread(&fit->stream, fit->rows) : ERR_NO_MEMORY;
 }
 
+enum err fit_check(const struct train_spec *spec, bool validated, struct err_info *info)
+{
+    if (params_number(&spec->params, "averaging") == AVERAGING_TRIGGERED && !validated)
+        return err_set_field(info, ERR_INVALID, "/params/averaging",
+                             "triggered averaging begins when the validation loss stops "
+                             "falling: it needs a validation part (valid)");
+    return ERR_OK;
+}
+
 enum err fit_init(struct fit *fit, const struct train_spec *spec,
                   const struct train_input *input, const struct progress *progress,
                   struct err_info *info)
 {
     *fit = (struct fit){.spec = spec, .input = input, .progress = progress};
+    fit->averaging = (enum fit_averaging)params_number(&spec->params, "averaging");
     gemm_single_thread();
-    enum err code =
-        tokenizer_train(&spec->tokenizer, input->text, progress, &fit->tokenizer, info);
+    enum err code = fit_check(spec, input->valid.size > 0, info);
+    if (!code)
+        code = tokenizer_train(&spec->tokenizer, input->text, progress, &fit->tokenizer,
+                               info);
     if (!code)
         code = vocab_build(fit->tokenizer, input->text, train_threads(spec), progress,
                            &fit->vocab, info);
@@ -201,7 +225,10 @@ void fit_fini(struct fit *fit)
 
 static const float *current_values(const struct fit *fit)
 {
-    return fit->network->average ? fit->network->average : fit->network->values;
+    bool averaged = fit->averaging == AVERAGING_TRIGGERED
+                        ? fit->state.triggered && fit->state.averaged > 0
+                        : fit->averaging != AVERAGING_NONE;
+    return averaged ? fit->network->average : fit->network->values;
 }
 
 const float *fit_values(const struct fit *fit)
@@ -232,6 +259,8 @@ static double fraction_done(const struct fit *fit)
 
 static bool out_of_patience(const struct fit *fit)
 {
+    if (fit->averaging == AVERAGING_TRIGGERED && !fit->state.triggered)
+        return false;
     return fit->spec->patience > 0 && fit->state.since_best >= fit->spec->patience;
 }
 
@@ -287,6 +316,13 @@ static void keep_if_best(struct fit *fit, double loss)
     progress_metric(fit->progress, "valid_perplexity", state->step, exp(loss));
     if (!schedule_validated(&state->schedule, loss)) {
         state->since_best++;
+        if (fit->averaging == AVERAGING_TRIGGERED && !state->triggered &&
+            state->since_best >= params_number(&fit->spec->params, "trigger")) {
+            state->triggered = 1;
+            state->since_best = 0;
+            progress_note(fit->progress,
+                          "The validation loss has stopped falling: averaging begins");
+        }
         return;
     }
     state->best = loss;
@@ -358,13 +394,13 @@ static bool useless(const struct fit *fit, double loss, double norm)
 static enum err average(struct fit *fit)
 {
     struct fit_state *state = &fit->state;
-    if (!fit->network->average)
+    if (fit->averaging == AVERAGING_NONE ||
+        (fit->averaging == AVERAGING_TRIGGERED && !state->triggered))
         return ERR_OK;
-    bool polyak = strcmp(params_choice(&fit->spec->params, "averaging"), "polyak") == 0;
     double weight = 1 / (double)(state->averaged + 1);
-    if (!polyak && weight < EMA_WEIGHT)
+    if (fit->averaging == AVERAGING_EMA && weight < EMA_WEIGHT)
         weight = EMA_WEIGHT;
-    if (!polyak || fraction_done(fit) >= 0.5)
+    if (fit->averaging != AVERAGING_POLYAK || fraction_done(fit) >= 0.5)
         state->averaged++;
     return network_average(fit->network, weight);
 }
@@ -437,7 +473,7 @@ enum err fit_run(struct fit *fit, struct err_info *info)
     for (;;) {
         const struct fit_state *state = &fit->state;
         bool done = fraction_done(fit) >= 1 || out_of_patience(fit);
-        bool due = done || state->step % fit->steps_per_epoch == 0;
+        bool due = done || state->step % fit->validate_every == 0;
         if (due && state->step > 0 && state->validated != state->step)
             code = validate(fit);
         if (code || done || out_of_patience(fit))

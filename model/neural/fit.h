@@ -9,15 +9,26 @@
 #include "model/nn/schedule.h"
 #include "model/train.h"
 
+/* The order of FIT_AVERAGING_NAMES. */
+enum fit_averaging {
+    AVERAGING_NONE,
+    AVERAGING_POLYAK,   /* of the second half of the steps */
+    AVERAGING_EMA,      /* exponentially fading */
+    AVERAGING_TRIGGERED /* from when validation stops improving (Merity et al. 2018) */
+};
+#define FIT_AVERAGING_NAMES "none|polyak|ema|triggered"
+
 /* Where training stands, apart from the arrays: plain data, part of a checkpoint. */
 struct fit_state {
     uint64_t step, tokens, averaged;
     uint64_t validated; /* the step of the last validation */
     uint64_t best_step;
-    double best;     /* validation loss, nats a token */
-    double seconds;  /* spent before this run */
-    double sum_loss; /* of batches since the last point of the curve */
-    uint32_t since_best, has_best;
+    double best;                   /* validation loss, nats a token */
+    double seconds;                /* spent before this run */
+    double sum_loss;               /* of batches since the last point of the curve */
+    uint32_t since_best, has_best; /* validations since the best */
+    uint32_t triggered;            /* averaging has begun */
+    uint32_t unused;
     struct schedule schedule;
     struct random random; /* of the batches */
 };
@@ -31,8 +42,9 @@ struct fit {
     struct shape shape;
     struct network *network;
     struct id_stream stream;
-    size_t rows, steps; /* of a batch, as the corpus allows */
-    uint64_t steps_per_epoch;
+    size_t rows, steps;                       /* of a batch, as the corpus allows */
+    uint64_t steps_per_epoch, validate_every; /* in steps */
+    enum fit_averaging averaging;
     double epochs, clip_norm; /* epochs: 0 when not limited */
     float *best;              /* [total] the parameters of the best validation */
     uint32_t *inputs, *targets;
@@ -42,6 +54,10 @@ struct fit {
     double started, checkpointed;
     struct fit_state state;
 };
+
+/* Whether the parameters suit each other and the presence of a validation part. */
+MUST_CHECK enum err fit_check(const struct train_spec *spec, bool validated,
+                              struct err_info *info);
 
 /* Trains. The result is fit_values. ERR_CANCELLED, with a checkpoint handed over, when
  * told to stop; ERR_DIVERGED when the loss is no longer a useful number. */

@@ -170,7 +170,11 @@ static enum err backward(void *context, unsigned index, unsigned count)
     struct network *network = pass->network;
     struct network_share *share = &network->shares[index];
     memset(share->inner, 0, network->shape->inner_count * sizeof(float));
-    share->dembedded = body_backward(share->body, network->values,
+    const struct body_penalties penalties = {
+        .activation = network->settings.activation_penalty,
+        .slowness = network->settings.slowness_penalty,
+        .elements = network->settings.rows * pass->steps * network->shape->output};
+    share->dembedded = body_backward(share->body, network->values, &penalties,
                                      network->dhidden + share->first * pass->steps *
                                                             network->shape->output,
                                      share->inner);

@@ -18,6 +18,7 @@ struct network_settings {
     double weight_decay;
     bool averaging;
     struct body_dropout dropout;
+    double activation_penalty, slowness_penalty; /* recurrent; not in the loss told */
 };
 
 struct network_share {

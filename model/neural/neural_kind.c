@@ -81,9 +81,24 @@
          0,                                                                              \
          0,                                                                              \
          "none",                                                                         \
-         "none|polyak|ema",                                                              \
-         "Keeps a mean of the parameters: of the second half of the steps (polyak) or "  \
-         "exponentially fading (ema)"},                                                  \
+         FIT_AVERAGING_NAMES,                                                            \
+         "Keeps a mean of the parameters: of the second half of the steps (polyak), "    \
+         "exponentially fading (ema), or from when the validation loss stops falling "   \
+         "(triggered, as in AWD-LSTM; with a constant schedule)"},                       \
+        {"trigger",                                                                      \
+         PARAM_INTEGER,                                                                  \
+         1,                                                                              \
+         1000,                                                                           \
+         "5",                                                                            \
+         NULL,                                                                           \
+         "Validations without a better one after which triggered averaging begins"},     \
+        {"validate_every",                                                               \
+         PARAM_NUMBER,                                                                   \
+         0.001,                                                                          \
+         1000,                                                                           \
+         "1",                                                                            \
+         NULL,                                                                           \
+         "Epochs between two validations; 0.25: four in an epoch"},                      \
         {"softmax", PARAM_CHOICE, 0, 0, "full", "full", "The output layer"},             \
     {                                                                                    \
         NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL                                      \
@@ -100,8 +115,16 @@ static const struct param recurrent_params[] = {
     {"bptt", PARAM_INTEGER, 1, 1024, "35", NULL,
      "Steps the gradient is carried back through"},
     {"batch_size", PARAM_INTEGER, 1, 4096, "20", NULL, "Sequences learned side by side"},
+    {"input_dropout", PARAM_NUMBER, -1, 0.95, "-1", NULL,
+     "Dropout on the words' vectors; -1: as dropout"},
+    {"output_dropout", PARAM_NUMBER, -1, 0.95, "-1", NULL,
+     "Dropout on the last layer's output; -1: as dropout"},
     {"recurrent_dropout", PARAM_NUMBER, 0, 0.95, "0", NULL,
      "Share of the recurrent weights left out of each batch"},
+    {"activation_penalty", PARAM_NUMBER, 0, 1e3, "0", NULL,
+     "Weight of the mean square of the last layer's output"},
+    {"slowness_penalty", PARAM_NUMBER, 0, 1e3, "0", NULL,
+     "Weight of the mean square of its change from word to word"},
     COMMON_PARAMS};
 
 static const struct param feedforward_params[] = {
@@ -118,6 +141,8 @@ static const struct param feedforward_params[] = {
     {"tied", PARAM_BOOLEAN, 0, 0, "false", NULL,
      "The output layer uses the words' vectors"},
     {"batch_size", PARAM_INTEGER, 1, 65536, "128", NULL, "Examples a step"},
+    {"input_dropout", PARAM_NUMBER, -1, 0.95, "0", NULL,
+     "Dropout on the words' vectors; -1: as dropout"},
     COMMON_PARAMS};
 
 /* ---- training ---- */
@@ -166,6 +191,8 @@ static enum err conclude(const struct fit *fit, const struct progress *progress,
     struct lm *lm;
     result->parameters = parameters_of(&fit->shape);
     result->vocab_size = fit->shape.vocab;
+    if (fit->averaging != AVERAGING_NONE)
+        train_result_metric(result, "averaged_steps", (double)fit->state.averaged);
     train_result_metric(result, "steps", (double)fit->state.step);
     train_result_metric(result, "epochs",
                         (double)fit->state.step / (double)fit->steps_per_epoch);
@@ -260,7 +287,10 @@ static enum err estimate_training(const struct train_spec *spec,
         text = pieces[0];
     }
     *estimate = (struct train_estimate){0};
-    enum err code = tokenizer_train(&spec->tokenizer, text, NULL, &tokenizer, info);
+    enum err code =
+        fit_check(spec, spec->valid_corpus[0] != 0 || spec->valid_fraction > 0, info);
+    if (!code)
+        code = tokenizer_train(&spec->tokenizer, text, NULL, &tokenizer, info);
     if (!code)
         code = vocab_build(tokenizer, text, train_threads(spec), NULL, &vocab, info);
     if (!code)

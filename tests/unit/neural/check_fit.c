@@ -93,6 +93,137 @@ START_TEST(resumes_to_the_bit)
 }
 END_TEST
 
+/* Stops before, at and after the step at which averaging begins. */
+START_TEST(resumes_triggered_averaging_to_the_bit)
+{
+    static const char *const recipe[] = {"averaging",
+                                         "triggered",
+                                         "trigger",
+                                         "2",
+                                         "validate_every",
+                                         "0.5",
+                                         "schedule",
+                                         "constant",
+                                         "learning_rate",
+                                         "0.03",
+                                         "dropout",
+                                         "0.2",
+                                         "input_dropout",
+                                         "0.1",
+                                         "output_dropout",
+                                         "0.3",
+                                         "recurrent_dropout",
+                                         "0.2",
+                                         "word_dropout",
+                                         "0.1",
+                                         "activation_penalty",
+                                         "2",
+                                         "slowness_penalty",
+                                         "1",
+                                         NULL};
+    char *text = trial_text(120);
+    struct train_spec spec = trial_spec(&kind_lstm, recipe);
+    struct train_result result;
+    struct buffer file;
+    spec.budget.epochs = 20;
+    spec.valid_fraction = 0.2;
+    spec.patience = 4;
+    spec.threads = 2;
+    ck_assert_int_eq(
+        trial_train(&spec, text, (struct span){0}, NULL, &file, &result, NULL), ERR_OK);
+    buffer_fini(&file);
+    double steps = trial_metric(&result, "steps");
+    double averaged = trial_metric(&result, "averaged_steps");
+    ck_assert_double_gt(averaged, 2);
+    ck_assert_double_gt(steps - averaged, 2);
+    uint64_t begun = (uint64_t)(steps - averaged);
+    check_resume(&spec, text, begun - 1);
+    check_resume(&spec, text, begun);
+    check_resume(&spec, text, begun + 2);
+    free(text);
+}
+END_TEST
+
+/* Without a validation part nothing can trigger it: told at once. */
+START_TEST(triggered_averaging_needs_validation)
+{
+    static const char *const triggered[] = {"averaging", "triggered", NULL};
+    struct train_spec spec = trial_spec(&kind_nplm, triggered);
+    const struct train_input input = {.text = span_of_text("a b c\n")};
+    struct train_result result;
+    struct train_estimate estimate;
+    struct err_info info = {0}, estimated = {0};
+    struct buffer file;
+    ck_assert_int_eq(
+        trial_train(&spec, "a b c\n", (struct span){0}, NULL, &file, &result, &info),
+        ERR_INVALID);
+    ck_assert_str_eq(info.pointer, "/params/averaging");
+    ck_assert_int_eq(kind_nplm.estimate(&spec, &input, &estimate, &estimated),
+                     ERR_INVALID);
+    ck_assert_str_eq(estimated.pointer, "/params/averaging");
+    buffer_fini(&file);
+}
+END_TEST
+
+/* The mean of noisy steps is better than the steps: the same training, once without and
+ * once with it. */
+START_TEST(averaging_helps_a_restless_training)
+{
+    static const char *const plain[] = {"schedule",      "constant", "optimizer", "sgd",
+                                        "learning_rate", "8",        NULL};
+    static const char *const averaged[] = {
+        "schedule",  "constant", "optimizer", "sgd", "learning_rate", "8", "averaging",
+        "triggered", "trigger",  "2",         NULL};
+    char *text = trial_text(300);
+    double perplexity[2];
+    for (int i = 0; i < 2; i++) {
+        struct train_spec spec = trial_spec(&kind_gru, i ? averaged : plain);
+        struct train_result result;
+        struct buffer file;
+        spec.valid_fraction = 0.2;
+        spec.budget.epochs = 30;
+        ck_assert_int_eq(
+            trial_train(&spec, text, (struct span){0}, NULL, &file, &result, NULL),
+            ERR_OK);
+        perplexity[i] = trial_metric(&result, "valid_perplexity");
+        buffer_fini(&file);
+    }
+    ck_assert_msg(perplexity[1] < 0.99 * perplexity[0], "%g, averaged %g", perplexity[0],
+                  perplexity[1]);
+    free(text);
+}
+END_TEST
+
+/* How often is told by the curve. */
+static void count_validations(void *context, const char *name, uint64_t step,
+                              double value)
+{
+    (void)step;
+    (void)value;
+    *(size_t *)context += strcmp(name, "valid_perplexity") == 0;
+}
+
+START_TEST(validates_as_often_as_told)
+{
+    static const char *const often[] = {"validate_every", "0.25", NULL};
+    char *text = trial_text(200);
+    struct train_spec spec = trial_spec(&kind_lstm, often);
+    size_t validations = 0;
+    struct progress progress = {.context = &validations, .metric = count_validations};
+    struct train_result result;
+    struct buffer file;
+    spec.valid_fraction = 0.1;
+    spec.budget.epochs = 3;
+    ck_assert_int_eq(
+        trial_train(&spec, text, (struct span){0}, &progress, &file, &result, NULL),
+        ERR_OK);
+    ck_assert_uint_ge(validations, 11);
+    ck_assert_uint_le(validations, 14);
+    buffer_fini(&file);
+    free(text);
+}
+END_TEST
+
 START_TEST(refuses_other_checkpoints)
 {
     char *text = trial_text(60);
@@ -311,6 +442,10 @@ UNIT_SUITE(fit)
 {
     tcase_add_test(unit, more_than_the_machine_has);
     tcase_add_test(unit, resumes_to_the_bit);
+    tcase_add_test(unit, resumes_triggered_averaging_to_the_bit);
+    tcase_add_test(unit, triggered_averaging_needs_validation);
+    tcase_add_test(unit, averaging_helps_a_restless_training);
+    tcase_add_test(unit, validates_as_often_as_told);
     tcase_add_test(unit, refuses_other_checkpoints);
     tcase_add_test(unit, learns_by_heart);
     tcase_add_test(unit, validates_and_keeps_the_best);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/text/vocab.h"
 #include "tests/support/unit.h"
 #include "tests/unit/neural/trial.h"
 #include "tests/unit/nn/gradient.h"
@@ -113,6 +114,156 @@ START_TEST(gradients_of_feedforward)
 }
 END_TEST
 
+/* The penalties are no part of the loss that is told, but of the gradient. */
+static double penalised(void *context)
+{
+    struct trial *trial = context;
+    const struct network_settings *settings = &trial->network->settings;
+    double loss = loss_of(trial), squares = 0, changes = 0;
+    size_t elements = (size_t)ROWS * STEPS * trial->shape.output;
+    for (unsigned i = 0; i < settings->threads; i++) {
+        const struct network_share *share = &trial->network->shares[i];
+        size_t step = share->rows * trial->shape.output;
+        const float *h = body_activations(share->body, trial->shape.layers - 1);
+        for (size_t at = 0; at < STEPS * step; at++) {
+            double change = at < step ? 0 : (double)h[at] - (double)h[at - step];
+            squares += (double)h[at] * (double)h[at];
+            changes += change * change;
+        }
+    }
+    return loss + (settings->activation_penalty * squares +
+                   settings->slowness_penalty * changes) /
+                      (double)elements;
+}
+
+START_TEST(gradients_of_penalties)
+{
+    static const char *const layers[] = {"layers", "2", NULL};
+    struct trial trial;
+    trial_init(&trial, &kind_lstm, layers, 2);
+    trial.network->settings.activation_penalty = 2;
+    trial.network->settings.slowness_penalty = 5;
+    double bare = loss_of(&trial);
+    ck_assert_double_gt(penalised(&trial), bare + 0.01);
+    float *gradient = copy_gradient(&trial);
+    size_t at = trial.shape.inner_at, count = trial.shape.inner_count;
+    double error = gradient_error(penalised, &trial, trial.network->values + at,
+                                  gradient + at, count, 3e-2f);
+    ck_assert_msg(error < 1e-2, "%g", error);
+    free(gradient);
+    network_free(trial.network);
+}
+END_TEST
+
+/* With one source of dropout at 0.5, what it leaves is 0 or twice as much, and where it
+ * leaves nothing no gradient passes. */
+START_TEST(input_dropout_of_feedforward)
+{
+    struct trial trial;
+    double loss;
+    size_t zero = 0, wide = (size_t)CONTEXT * 7;
+    trial_init(&trial, &kind_nplm, NULL, 1);
+    trial.network->settings.dropout.input = 0.5;
+    ck_assert_int_eq(
+        network_gradient(trial.network, 1, trial.inputs, trial.targets, true, &loss),
+        ERR_OK);
+    for (size_t i = 0; i < ROWS * wide; i++)
+        zero += trial.network->shares[0].dembedded[i] == 0;
+    ck_assert_uint_gt(zero, ROWS * wide / 4);
+    ck_assert_uint_lt(zero, ROWS * wide * 3 / 4);
+    network_free(trial.network);
+}
+END_TEST
+
+START_TEST(output_dropout_of_the_last_layer)
+{
+    static const char *const layers[] = {"layers", "2", NULL};
+    struct trial trial;
+    double loss;
+    trial_init(&trial, &kind_gru, layers, 1);
+    trial.network->settings.dropout.output = 0.5;
+    ck_assert_int_eq(
+        network_gradient(trial.network, STEPS, trial.inputs, trial.targets, true, &loss),
+        ERR_OK);
+    const struct network_share *share = &trial.network->shares[0];
+    const float *h = body_activations(share->body, 1), *out = trial.network->hidden;
+    size_t step = ROWS * trial.shape.output, dropped = 0;
+    for (size_t i = 0; i < STEPS * step; i++) {
+        ck_assert(out[i] == 0 || out[i] == 2 * h[i]);
+        ck_assert((out[i] == 0) == (out[i % step] == 0));
+        dropped += out[i] == 0;
+    }
+    ck_assert_uint_gt(dropped, STEPS * step / 5);
+    network_free(trial.network);
+}
+END_TEST
+
+/* Weight-drop thins the recurrent weights alone, once for all steps of the batch: where
+ * the mask is 0 the gradient is 0, and the matrix itself stays whole. */
+START_TEST(weight_drop)
+{
+    struct trial trial;
+    double loss;
+    trial_init(&trial, &kind_lstm, NULL, 1);
+    const struct shape *shape = &trial.shape;
+    size_t bytes = shape->total * sizeof(float);
+    float *before = malloc(bytes);
+    memcpy(before, trial.network->values, bytes);
+    trial.network->settings.dropout.recurrent = 0.5;
+    for (int batch = 0; batch < 2; batch++) /* the second starts from a state */
+        ck_assert_int_eq(network_gradient(trial.network, STEPS, trial.inputs,
+                                          trial.targets, true, &loss),
+                         ERR_OK);
+    ck_assert_int_eq(memcmp(before, trial.network->values, bytes), 0);
+    for (size_t i = 0; i < shape->tensor_count; i++) {
+        const struct shape_tensor *tensor = &shape->tensors[i];
+        size_t count = tensor->rows * tensor->columns, zero = 0;
+        if (strncmp(tensor->name, "layer1", 6) != 0)
+            continue;
+        for (size_t k = 0; k < count; k++)
+            zero += trial.network->gradient[tensor->at + k] == 0;
+        if (strcmp(tensor->name, "layer1.recurrent_weights") == 0) {
+            ck_assert_uint_gt(zero, count / 3);
+            ck_assert_uint_lt(zero, count * 2 / 3);
+        } else {
+            ck_assert_uint_eq(zero, 0);
+        }
+    }
+    free(before);
+    network_free(trial.network);
+}
+END_TEST
+
+/* Leaving words out of the input leaves the tied output layer whole: with all words left
+ * out the loss is that of a network that saw zeros, and the gradient of the table is the
+ * output layer's. */
+START_TEST(word_dropout_spares_the_output)
+{
+    struct trial trial;
+    double loss;
+    size_t rows = 0, width = 7;
+    trial_init(&trial, &kind_lstm, NULL, 1);
+    trial.network->settings.dropout.words = 0.95;
+    ck_assert_int_eq(
+        network_gradient(trial.network, STEPS, trial.inputs, trial.targets, true, &loss),
+        ERR_OK);
+    const struct network *network = trial.network;
+    for (size_t i = 0; i < ROWS * STEPS; i++) {
+        size_t same = 0;
+        for (size_t k = 0; k < width; k++)
+            same += network->shares[0].dembedded[i * width + k] == 0;
+        ck_assert(same == 0 || same == width);
+        rows += same == width;
+    }
+    ck_assert_uint_gt(rows, ROWS * STEPS / 2);
+    for (size_t id = 0; id < VOCAB; id++)
+        if (id != VOCAB_BOS)
+            ck_assert_float_ne(network->gradient[trial.shape.embedding_at + id * width],
+                               0);
+    network_free(trial.network);
+}
+END_TEST
+
 START_TEST(shares_agree)
 {
     struct trial one, three;
@@ -214,6 +365,11 @@ UNIT_SUITE(network)
 {
     tcase_add_test(unit, gradients_of_recurrent);
     tcase_add_test(unit, gradients_of_feedforward);
+    tcase_add_test(unit, gradients_of_penalties);
+    tcase_add_test(unit, input_dropout_of_feedforward);
+    tcase_add_test(unit, output_dropout_of_the_last_layer);
+    tcase_add_test(unit, weight_drop);
+    tcase_add_test(unit, word_dropout_spares_the_output);
     tcase_add_test(unit, shares_agree);
     tcase_add_test(unit, update_of_touched_rows);
     tcase_add_test(unit, optimizer_formulas);
