@@ -5,6 +5,7 @@
 
 #include "api/cli_int.h"
 #include "api/corpus_text.h"
+#include "api/stream_options.h"
 #include "base/clock.h"
 #include "base/parallel.h"
 #include "base/utf8.h"
@@ -83,14 +84,18 @@ static enum err evaluate(const struct cli *cli, struct cli_model *model,
     struct progress progress = {.context = &bar, .report = report};
     unsigned threads =
         cli->arguments.threads ? (unsigned)cli->arguments.threads : parallel_cores();
+    struct lm_stream_options in_order;
+    stream_options_of_arguments(&cli->arguments, &in_order);
     enum err code = target_of_model(model->model, &target, info);
+    if (!code)
+        code = lm_stream_check(target.lm, &in_order, "", info);
     if (!code)
         code = open_text(cli, model, &spill, &text, info);
     cli_bar_init(&bar, cli);
     double started = clock_monotonic();
     if (!code)
-        code = evaluate_perplexity(target.lm, target.tokenizer, target.vocab, text,
-                                   threads, &progress, &evaluation);
+        code = evaluate_in_order(target.lm, target.tokenizer, target.vocab, text,
+                                 &in_order, threads, &progress, &evaluation);
     cli_bar_clear(&bar);
     if (!code)
         code = put_result(cli, &evaluation);

@@ -28,6 +28,7 @@ enum {
     CLI_ON_STORE =
         CLI_TRAIN | CLI_ASK | CLI_IMPORT | CLI_EXPORT | CLI_CHECK | CLI_BACKUP | CLI_KEYS,
     CLI_ON_MODEL = CLI_TRAIN | CLI_ASK | CLI_IMPORT | CLI_EXPORT,
+    CLI_IN_ORDER = CLI_SCORE | CLI_EVALUATE,
     CLI_SOME = ~0
 };
 
@@ -114,6 +115,24 @@ static const struct option options[] = {
      "do not score the end of a line"},
     {"oov", OPTION_TEXT, AT(oov), CLI_SCORE, "HOW", 0, 0, 0,
      "unknown words: unk (score as <unk>, the default), skip or error"},
+    {"carry", OPTION_FLAG, AT(carry), CLI_IN_ORDER, NULL, 0, 0, 0,
+     "the input is one text in order: a neural model's state goes on from line to line"},
+    {"cache", OPTION_FLAG, AT(cache), CLI_IN_ORDER, NULL, 0, 0, 0,
+     "carry, and mix in a cache of recent words (the usual settings)"},
+    {"cache-size", OPTION_INTEGER, AT(cache_size), CLI_IN_ORDER, "N", 1, 16384,
+     GIVEN(cache_size_given), "tokens the cache remembers; default 2000"},
+    {"cache-theta", OPTION_NUMBER, AT(cache_theta), CLI_IN_ORDER, "T", 0, 100,
+     GIVEN(cache_theta_given), "how sharply likeness of contexts counts; default 0.3"},
+    {"cache-weight", OPTION_NUMBER, AT(cache_weight), CLI_IN_ORDER, "W", 0, 0.999,
+     GIVEN(cache_weight_given), "of the cache in the mixture; default 0.1"},
+    {"dynamic", OPTION_FLAG, AT(dynamic), CLI_IN_ORDER, NULL, 0, 0, 0,
+     "carry, and adapt a neural model to the text scored so far"},
+    {"dynamic-rate", OPTION_NUMBER, AT(dynamic_rate), CLI_IN_ORDER, "R", 1e-9, 10,
+     GIVEN(dynamic_rate_given), "learning rate of the adaptation"},
+    {"dynamic-decay", OPTION_NUMBER, AT(dynamic_decay), CLI_IN_ORDER, "D", 0, 1,
+     GIVEN(dynamic_decay_given), "back towards the original parameters, each step"},
+    {"dynamic-steps", OPTION_INTEGER, AT(dynamic_steps), CLI_IN_ORDER, "N", 1, 256,
+     GIVEN(dynamic_steps_given), "tokens between two steps of the adaptation"},
     {"log-base", OPTION_INTEGER, AT(log_base), CLI_ASK & ~CLI_WORDS, "2|10", 2, 10, 0,
      "of all logarithms; default: natural"},
     {"label", OPTION_TEXT, AT(label), CLI_KEYS, "TEXT", 0, 0, 0,

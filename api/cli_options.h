@@ -30,6 +30,11 @@ struct cli_arguments {
     double temperature, top_p;
     bool json, quiet, replace, lowercase, tokens, totals, no_bos, no_eos, help;
     bool seed_given, temperature_given;
+    bool carry, cache, dynamic;
+    int64_t cache_size, dynamic_steps;
+    double cache_theta, cache_weight, dynamic_rate, dynamic_decay;
+    bool cache_size_given, cache_theta_given, cache_weight_given;
+    bool dynamic_rate_given, dynamic_decay_given, dynamic_steps_given;
 };
 
 struct cli;

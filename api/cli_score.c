@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/cli_int.h"
+#include "api/stream_options.h"
 #include "base/clock.h"
 #include "model/lm/score_stream.h"
 
@@ -141,15 +142,20 @@ enum cli_status cli_score(struct cli *cli)
     struct cli_model model;
     struct target target = {0};
     struct err_info info = {0};
+    struct lm_stream_options in_order;
     struct score_options options = {.bos = !cli->arguments.no_bos,
                                     .eos = !cli->arguments.no_eos,
-                                    .tokens = cli->arguments.tokens};
+                                    .tokens = cli->arguments.tokens,
+                                    .stream = &in_order};
+    stream_options_of_arguments(&cli->arguments, &in_order);
     if (!read_oov(cli->arguments.oov, &options.oov))
         return cli_misuse(cli, "--oov is unk, skip or error");
     enum cli_status status = cli_model_open(cli, &model);
     if (status)
         return status;
     enum err code = target_of_model(model.model, &target, &info);
+    if (!code)
+        code = lm_stream_check(target.lm, &in_order, "", &info);
     if (code) {
         status = cli_fail(cli, code, &info);
     } else {

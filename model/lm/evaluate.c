@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
-#include "model/lm/lm.h"
+#include "model/lm/lm_stream.h"
 #include "model/lm/scan.h"
 #include "model/text/vocab.h"
 
@@ -19,6 +19,7 @@ struct sums {
 
 struct evaluating {
     const struct lm *lm;
+    struct lm_stream *stream; /* or NULL: segment by segment */
     struct sums sums[PARALLEL_THREADS_MAX];
 };
 
@@ -26,8 +27,11 @@ static enum err visit(void *context, const struct scan_batch *batch)
 {
     struct evaluating *evaluating = context;
     struct sums *sums = &evaluating->sums[batch->thread];
+    const struct lm *lm = evaluating->lm;
     enum err code =
-        evaluating->lm->ops->score(evaluating->lm, batch->segments, batch->segment_count);
+        evaluating->stream
+            ? lm_stream_score(evaluating->stream, batch->segments, batch->segment_count)
+            : lm->ops->score(lm, batch->segments, batch->segment_count);
     if (code)
         return code;
     double all = 0, unk = 0;
@@ -57,18 +61,32 @@ enum err evaluate_perplexity(const struct lm *lm, const struct tokenizer *tokeni
                              unsigned threads, const struct progress *progress,
                              struct evaluation *evaluation)
 {
+    return evaluate_in_order(lm, tokenizer, vocab, text, NULL, threads, progress,
+                             evaluation);
+}
+
+enum err evaluate_in_order(const struct lm *lm, const struct tokenizer *tokenizer,
+                           const struct vocab *vocab, struct span text,
+                           const struct lm_stream_options *options, unsigned threads,
+                           const struct progress *progress, struct evaluation *evaluation)
+{
     struct evaluating evaluating = {.lm = lm};
     struct scan scan = {.tokenizer = tokenizer,
                         .vocab = vocab,
                         .text = text,
-                        .threads = threads,
+                        .threads = lm_stream_wanted(options) ? 1 : threads,
                         .progress = progress,
                         .phase = "evaluating",
                         .slow = !lm->cheap,
                         .visit = visit,
                         .context = &evaluating};
     memset(evaluation, 0, sizeof *evaluation);
-    enum err code = scan_run(&scan);
+    enum err code = lm_stream_wanted(options)
+                        ? lm_stream_open(lm, options, &evaluating.stream)
+                        : ERR_OK;
+    if (!code)
+        code = scan_run(&scan);
+    lm_stream_free(evaluating.stream);
     if (code)
         return code;
     for (size_t i = 0; i < PARALLEL_THREADS_MAX; i++) {

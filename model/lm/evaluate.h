@@ -10,6 +10,7 @@
 #include "base/span.h"
 
 struct lm;
+struct lm_stream_options;
 struct tokenizer;
 struct vocab;
 
@@ -28,5 +29,14 @@ MUST_CHECK enum err evaluate_perplexity(const struct lm *lm,
                                         const struct vocab *vocab, struct span text,
                                         unsigned threads, const struct progress *progress,
                                         struct evaluation *evaluation);
+
+/* As evaluate_perplexity, with the text in order through one stream (lm_stream.h) when
+ * `options` want memory; on one thread then. */
+MUST_CHECK enum err evaluate_in_order(const struct lm *lm,
+                                      const struct tokenizer *tokenizer,
+                                      const struct vocab *vocab, struct span text,
+                                      const struct lm_stream_options *options,
+                                      unsigned threads, const struct progress *progress,
+                                      struct evaluation *evaluation);
 
 #endif

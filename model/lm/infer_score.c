@@ -156,8 +156,9 @@ enum err infer_score(const struct target *target, const struct score_options *op
 {
     struct score_batch batch;
     memset(answer, 0, sizeof *answer);
-    score_batch_init(&batch, target, options);
-    enum err code = add_inputs(&batch, inputs, count, info);
+    enum err code = score_batch_init(&batch, target, options);
+    if (!code)
+        code = add_inputs(&batch, inputs, count, info);
     if (!code)
         code = score_batch_run(&batch);
     if (!code)

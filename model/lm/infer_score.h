@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Log-probabilities of whole texts, each one segment. */
+/* Log-probabilities of whole texts, each one segment; of each alone, or of one text in
+ * order. */
 #ifndef FIRTH_MODEL_LM_INFER_SCORE_H
 #define FIRTH_MODEL_LM_INFER_SCORE_H
 
@@ -10,6 +11,8 @@
 #include "base/err.h"
 #include "base/span.h"
 #include "model/lm/target.h"
+
+struct lm_stream_options;
 
 enum score_oov {
     SCORE_OOV_UNK,  /* unknown words are scored as <unk> */
@@ -22,6 +25,9 @@ struct score_options {
     bool eos;    /* </s> is scored once an input */
     bool tokens; /* keep what each token got */
     enum score_oov oov;
+    /* Memory from one input to the next, which are one text in order then; NULL: each
+     * input is scored on its own. Borrowed, checked by lm_stream_check. */
+    const struct lm_stream_options *stream;
 };
 
 struct score_token {

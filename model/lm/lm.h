@@ -17,6 +17,8 @@
 #define LM_STATE_ALIGNMENT 64u
 
 struct lm;
+struct lm_stream;
+struct lm_stream_options;
 
 /* One segment to score. The model's context starts at <s> when `bos`, else empty. */
 struct lm_segment {
@@ -64,6 +66,11 @@ struct lm_ops {
     /* Scores whole segments, batched as the model likes. Never NULL. */
     enum err (*score)(const struct lm *lm, struct lm_segment *segments, size_t count);
 
+    /* A new stream (lm_stream.h). NULL: the one for models whose context ends with the
+     * segment, with a cache of single words. */
+    enum err (*open_stream)(const struct lm *lm, const struct lm_stream_options *options,
+                            struct lm_stream **stream);
+
     void (*free)(struct lm *lm);
 };
 
@@ -74,6 +81,7 @@ struct lm {
     size_t state_size;    /* bytes, a multiple of 8; states are 64-byte aligned blocks */
     size_t batch;         /* how many states the model likes to take at once, ≥ 1 */
     unsigned context_max; /* tokens of context it can use; 0: unlimited */
+    bool adapts;          /* its streams can do dynamic evaluation */
     bool cheap;           /* a step costs microseconds: may run on an HTTP loop */
 };
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/lm/lm_stream.h"
 #include "model/model.h"
 #include "model/text/vocab.h"
 
@@ -176,8 +177,10 @@ static enum err scores_init(struct scores *scores, const struct lm_segment *segm
                : ERR_NO_MEMORY;
 }
 
-/* Scores all segments with one part; keeps the highest order any part found. */
-static enum err score_part(struct scores *scores, const struct lm *part, float *row,
+/* Scores all segments with one part, in its stream if there is one; keeps the highest
+ * order any part found. */
+static enum err score_part(struct scores *scores, const struct lm *part,
+                           struct lm_stream *stream, float *row,
                            struct lm_segment *segments)
 {
     size_t first = 0;
@@ -187,7 +190,8 @@ static enum err score_part(struct scores *scores, const struct lm *part, float *
         scores->segments[i].orders = segments[i].orders ? scores->orders + first : NULL;
         first += segments[i].count;
     }
-    enum err code = part->ops->score(part, scores->segments, scores->count);
+    enum err code = stream ? lm_stream_score(stream, scores->segments, scores->count)
+                           : part->ops->score(part, scores->segments, scores->count);
     for (size_t i = 0; i < scores->count && !code; i++)
         for (size_t j = 0; segments[i].orders && j < segments[i].count; j++)
             if (scores->segments[i].orders[j] > segments[i].orders[j])
@@ -195,18 +199,19 @@ static enum err score_part(struct scores *scores, const struct lm *part, float *
     return code;
 }
 
-static enum err mixture_score(const struct lm *lm, struct lm_segment *segments,
-                              size_t count)
+/* Streams of the parts, or NULL: each segment on its own. */
+static enum err score_parts(const struct mixture_lm *mixture,
+                            struct lm_stream *const *streams, struct lm_segment *segments,
+                            size_t count)
 {
-    const struct mixture_lm *mixture = mixture_of(lm);
     struct scores scores;
     enum err code = scores_init(&scores, segments, count, mixture->count);
     for (size_t i = 0; i < count && !code; i++)
         if (segments[i].orders)
             memset(segments[i].orders, 0, segments[i].count);
     for (size_t i = 0; i < mixture->count && !code; i++)
-        code = score_part(&scores, mixture->parts[i].lm, scores.rows + i * scores.tokens,
-                          segments);
+        code = score_part(&scores, mixture->parts[i].lm, streams ? streams[i] : NULL,
+                          scores.rows + i * scores.tokens, segments);
     if (!code) {
         mix_rows(mixture, scores.rows, scores.tokens, scores.mixed);
         const float *next = scores.mixed;
@@ -214,6 +219,58 @@ static enum err mixture_score(const struct lm *lm, struct lm_segment *segments,
             memcpy(segments[i].logprobs, next, segments[i].count * sizeof *next);
     }
     scores_fini(&scores);
+    return code;
+}
+
+static enum err mixture_score(const struct lm *lm, struct lm_segment *segments,
+                              size_t count)
+{
+    return score_parts(mixture_of(lm), NULL, segments, count);
+}
+
+struct mixture_stream {
+    struct lm_stream head;
+    const struct mixture_lm *mixture;
+    struct lm_stream *streams[MIXTURE_PARTS_MAX];
+};
+
+static enum err stream_score(struct lm_stream *stream, struct lm_segment *segments,
+                             size_t count)
+{
+    struct mixture_stream *self = (struct mixture_stream *)(void *)stream;
+    return score_parts(self->mixture, self->streams, segments, count);
+}
+
+static void stream_free(struct lm_stream *stream)
+{
+    struct mixture_stream *self = (struct mixture_stream *)(void *)stream;
+    for (size_t i = 0; i < self->mixture->count; i++)
+        lm_stream_free(self->streams[i]);
+    free(self);
+}
+
+static const struct lm_stream_ops stream_ops = {.score = stream_score,
+                                                .free = stream_free};
+
+/* Each part remembers by itself: mixed linearly, this is the same as one cache over the
+ * mixture, made of all the parts' caches. */
+static enum err mixture_open_stream(const struct lm *lm,
+                                    const struct lm_stream_options *options,
+                                    struct lm_stream **stream)
+{
+    const struct mixture_lm *mixture = mixture_of(lm);
+    struct mixture_stream *self = memory_new_array(1, sizeof *self);
+    if (!self)
+        return ERR_NO_MEMORY;
+    self->head.ops = &stream_ops;
+    self->mixture = mixture;
+    enum err code = ERR_OK;
+    for (size_t i = 0; i < mixture->count && !code; i++)
+        code = lm_stream_open(mixture->parts[i].lm, options, &self->streams[i]);
+    if (code)
+        stream_free(&self->head);
+    else
+        *stream = &self->head;
     return code;
 }
 
@@ -227,7 +284,8 @@ static void mixture_free(struct lm *lm)
 
 #define SHARED_OPS                                                                       \
     .start = mixture_start, .advance = mixture_advance,                                  \
-    .distribution = mixture_distribution, .score = mixture_score, .free = mixture_free
+    .distribution = mixture_distribution, .score = mixture_score,                        \
+    .open_stream = mixture_open_stream, .free = mixture_free
 
 static const struct lm_ops ops_by_row = {SHARED_OPS};
 static const struct lm_ops ops_by_token = {SHARED_OPS, .logprob = mixture_logprob};
@@ -266,6 +324,7 @@ static void add_part(struct mixture_lm *mixture, const struct lm *part, double w
                       LM_STATE_ALIGNMENT;
     lm->batch = part->batch > lm->batch ? part->batch : lm->batch;
     lm->cheap = lm->cheap && part->cheap;
+    lm->adapts = lm->adapts || part->adapts;
     if (!part->ops->logprob)
         lm->ops = &ops_by_row;
     if (part->context_max == 0)

@@ -13,15 +13,20 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/lm/lm_stream.h"
 
-void score_batch_init(struct score_batch *batch, const struct target *target,
-                      const struct score_options *options)
+enum err score_batch_init(struct score_batch *batch, const struct target *target,
+                          const struct score_options *options)
 {
     *batch = (struct score_batch){.target = target, .options = *options};
+    return lm_stream_wanted(options->stream)
+               ? lm_stream_open(target->lm, options->stream, &batch->stream)
+               : ERR_OK;
 }
 
 void score_batch_fini(struct score_batch *batch)
 {
+    lm_stream_free(batch->stream);
     free(batch->ids);
     free(batch->oov);
     free(batch->offsets);
@@ -242,7 +247,8 @@ enum err score_batch_run(struct score_batch *batch)
             .orders = batch->options.tokens ? batch->orders + first : NULL};
     }
     const struct lm *lm = batch->target->lm;
-    return lm->ops->score(lm, batch->segments, batch->inputs);
+    return batch->stream ? lm_stream_score(batch->stream, batch->segments, batch->inputs)
+                         : lm->ops->score(lm, batch->segments, batch->inputs);
 }
 
 void score_batch_sums(const struct score_batch *batch, size_t input,

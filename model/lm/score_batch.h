@@ -16,11 +16,12 @@
 struct score_batch {
     const struct target *target;
     struct score_options options;
-    uint32_t *ids;   /* [count] of all inputs, each with its </s> when eos */
-    uint8_t *oov;    /* [count] 1: not in the vocabulary */
-    size_t *offsets; /* [count] in the input, kept when options.tokens */
-    float *logprobs; /* [count] once run */
-    uint8_t *orders; /* [count] once run, when options.tokens */
+    struct lm_stream *stream; /* scores the inputs in order, or NULL: each on its own */
+    uint32_t *ids;            /* [count] of all inputs, each with its </s> when eos */
+    uint8_t *oov;             /* [count] 1: not in the vocabulary */
+    size_t *offsets;          /* [count] in the input, kept when options.tokens */
+    float *logprobs;          /* [count] once run */
+    uint8_t *orders;          /* [count] once run, when options.tokens */
     size_t count;
     struct score_place {
         size_t first, count; /* of the input's tokens above */
@@ -33,8 +34,10 @@ struct score_batch {
         orders_capacity, places_capacity, segments_capacity;
 };
 
-void score_batch_init(struct score_batch *batch, const struct target *target,
-                      const struct score_options *options);
+/* Opens a stream when options->stream wants one; after score_batch_clear it goes on. */
+MUST_CHECK enum err score_batch_init(struct score_batch *batch,
+                                     const struct target *target,
+                                     const struct score_options *options);
 void score_batch_fini(struct score_batch *batch);
 
 /* Forgets the inputs, keeps the memory. */

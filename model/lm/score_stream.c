@@ -195,8 +195,7 @@ enum err score_stream(const struct target *target, const struct score_options *o
     struct streaming streaming = {
         .from = from, .each = each, .context = context, .total = total, .info = info};
     memset(total, 0, sizeof *total);
-    score_batch_init(&streaming.batch, target, options);
-    enum err code = ERR_OK;
+    enum err code = score_batch_init(&streaming.batch, target, options);
     while (!code && !(streaming.ended && streaming.size == 0)) {
         code = streaming.ended ? ERR_OK : read_block(&streaming);
         if (!code)

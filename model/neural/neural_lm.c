@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "model/neural/body.h"
 #include "model/neural/network.h"
+#include "model/neural/neural_stream.h"
 #include "model/nn/gemm.h"
 #include "model/nn/pointwise.h"
 #include "model/nn/softmax.h"
@@ -351,7 +352,14 @@ static enum err score(const struct lm *lm, struct lm_segment *segments, size_t c
     return code;
 }
 
-/* ---- making ---- */
+/* ---- streams and making ---- */
+
+static enum err open_stream(const struct lm *lm, const struct lm_stream_options *options,
+                            struct lm_stream **stream)
+{
+    const struct neural_lm *self = neural(lm);
+    return neural_stream_open(lm, &self->shape, self->values, options, stream);
+}
 
 static void free_lm(struct lm *lm)
 {
@@ -367,6 +375,7 @@ static const struct lm_ops neural_ops = {.start = start,
                                          .advance = advance,
                                          .distribution = distribution,
                                          .score = score,
+                                         .open_stream = open_stream,
                                          .free = free_lm};
 
 static enum err make_start(struct neural_lm *self)
