@@ -170,6 +170,20 @@ def check_exports(files):
                 yield f"{path}:{number}: {name}() is exported but declared in no header"
 
 
+def check_twice(files):
+    """The linker takes the first of two and says nothing where libraries are archives."""
+    seen = {}
+    for path in files:
+        if not path.endswith(".c"):
+            continue
+        for name, number, _, head in functions(without_comments(read(path))):
+            if re.search(r"\bstatic\b", head) or name.isupper():
+                continue
+            if name in seen:
+                yield f"{path}:{number}: {name}() is also defined in {seen[name]}"
+            seen.setdefault(name, f"{path}:{number}")
+
+
 RULES = [
     ("folders include only what stands below them", check_layers),
     ("each outside library stays in its folder", check_libraries),
@@ -178,6 +192,7 @@ RULES = [
     ("functions, files, headers and lines keep their limits", check_sizes),
     ("every file is in its folder's map", check_file_maps),
     ("exported functions are declared in a header", check_exports),
+    ("no two functions outside static have one name", check_twice),
 ]
 
 
