@@ -205,7 +205,7 @@ static enum err load_stored(const struct cli *cli, struct cli_model *model,
     if (code)
         return err_finish(info, code);
     size_t size = (size_t)store_object_size(object), at = 0;
-    char *bytes = memory_new_aligned(size, 1);
+    char *bytes = memory_new_unset(size, 1);
     code = bytes ? ERR_OK : ERR_NO_MEMORY;
     while (!code && at < size) {
         size_t got = 0;
@@ -243,7 +243,7 @@ static enum err load_file(const char *path, struct cli_model *model,
         return code;
     }
     size_t size = (size_t)status.st_size;
-    char *bytes = memory_new_aligned(size, 1);
+    char *bytes = memory_new_unset(size, 1);
     enum err code = bytes ? read_whole(fd, size, bytes) : ERR_NO_MEMORY;
     close(fd);
     if (code) {

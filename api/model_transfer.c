@@ -101,7 +101,7 @@ static enum err load_spilled(struct spill *spill, struct model **model,
         return code;
     if (content.size == 0)
         return err_set(info, ERR_BAD_MODEL_FILE, "The model file is empty.");
-    void *bytes = memory_new_aligned(content.size, 1);
+    void *bytes = memory_new_unset(content.size, 1);
     if (!bytes)
         return ERR_NO_MEMORY;
     memcpy(bytes, content.bytes, content.size);

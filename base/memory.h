@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-/* The alignment of memory_alloc_aligned: a cache line, and an AVX-512 register. */
+/* The alignment of memory_new_aligned: a cache line, and an AVX-512 register. */
 #define MEMORY_ALIGNMENT 64u
 
 /* False when a * b (or a + b) does not fit; otherwise stores it. */
@@ -22,6 +22,9 @@ MUST_CHECK void *memory_new_array(size_t count, size_t item_size);
 
 /* As memory_new_array, aligned to MEMORY_ALIGNMENT. Free with free(). */
 MUST_CHECK void *memory_new_aligned(size_t count, size_t item_size);
+
+/* As memory_new_aligned with whatever was there before, for what is filled at once. */
+MUST_CHECK void *memory_new_unset(size_t count, size_t item_size);
 
 /* Grows *array (of *capacity items) to hold at least `needed` items, at least doubling.
  * New items are not zeroed. ERR_NO_MEMORY leaves everything as it was. */

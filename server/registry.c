@@ -243,7 +243,7 @@ static enum err load(struct store *store, const struct model_row *row,
     *model = NULL;
     if (row->bytes > SIZE_MAX)
         return err_set(info, ERR_LIMIT, "the model is larger than an address space");
-    char *bytes = memory_new_aligned((size_t)row->bytes, 1);
+    char *bytes = memory_new_unset((size_t)row->bytes, 1);
     if (!bytes)
         return err_set(info, ERR_NO_MEMORY, "not enough memory to load model %s",
                        row->name);

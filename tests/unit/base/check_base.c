@@ -27,6 +27,12 @@ START_TEST(memory_refuses_overflow)
     ck_assert(!memory_multiply(SIZE_MAX / 2, 3, &product));
     ck_assert_ptr_null(memory_new_array(SIZE_MAX / 2, 3));
     ck_assert_ptr_null(memory_new_aligned(SIZE_MAX - 3, 1));
+    ck_assert_ptr_null(memory_new_unset(SIZE_MAX / 2, 3));
+    char *large = memory_new_aligned((size_t)9 << 20, 1);
+    ck_assert_ptr_nonnull(large);
+    for (size_t i = 0; i < (size_t)9 << 20; i += 4095)
+        ck_assert_int_eq(large[i], 0);
+    free(large);
     float *block = memory_new_aligned(3, sizeof *block);
     ck_assert_uint_eq((uintptr_t)block % MEMORY_ALIGNMENT, 0);
     ck_assert(block[0] == 0 && block[2] == 0);
