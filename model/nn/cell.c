@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/nn/gemm.h"
+
 const struct cell_kind *cell_find(const char *name)
 {
     static const struct cell_kind *const all[] = {&cell_rnn, &cell_gru, &cell_lstm,
@@ -22,6 +24,12 @@ size_t cell_weights_size(const struct cell_kind *kind, size_t input, size_t hidd
     for (size_t i = 0; i < count; i++)
         size += tensors[i].rows * tensors[i].columns;
     return size;
+}
+
+/* In whole cache lines. */
+size_t cell_room(const struct cell_size *size, size_t outputs)
+{
+    return (gemm_room(size->rows, size->steps, size->hidden, outputs) + 15) / 16 * 16;
 }
 
 void cell_init_uniform(struct random *random, size_t count, size_t hidden, float *weights)

@@ -57,6 +57,10 @@ const struct cell_kind *cell_find(const char *name);
 /* Floats of all weights of a layer. */
 size_t cell_weights_size(const struct cell_kind *kind, size_t input, size_t hidden);
 
+/* Floats of room for a layer's weights [outputs][hidden] on its state, which meet every
+ * step; the first part of a cache. 0 when it is not worth having. */
+size_t cell_room(const struct cell_size *size, size_t outputs);
+
 /* Fills `count` weights uniformly in ±1/√hidden. */
 void cell_init_uniform(struct random *random, size_t count, size_t hidden,
                        float *weights);

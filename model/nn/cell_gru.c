@@ -9,8 +9,13 @@
 
 #include <string.h>
 
+#include "base/simd.h"
 #include "model/nn/gemm.h"
 #include "model/nn/pointwise.h"
+
+#if !defined(__clang__)
+#pragma GCC optimize("O3")
+#endif
 
 enum { GATES = 3 };
 
@@ -22,6 +27,7 @@ struct weights {
 };
 
 struct cache {
+    float *room;    /* for the recurrent weights; NULL when there is none */
     float *gates;   /* [T][B][3H] r, z, n; backward leaves the input gradients */
     float *product; /* [T][B][3H] U h (+ cn for n); backward leaves its gradients */
     float *before;  /* [B][H] */
@@ -38,7 +44,9 @@ static struct weights weights_of(const float *block, size_t input, size_t hidden
 static struct cache cache_of(const struct cell_size *size, float *block)
 {
     size_t wide = size->steps * size->rows * GATES * size->hidden;
-    return (struct cache){block, block + wide, block + 2 * wide};
+    size_t room = cell_room(size, GATES * size->hidden);
+    float *gates = block + room;
+    return (struct cache){room ? block : NULL, gates, gates + wide, gates + 2 * wide};
 }
 
 static size_t gru_tensors(size_t input, size_t hidden,
@@ -60,7 +68,15 @@ static void gru_init(struct random *random, size_t input, size_t hidden, float *
 
 static size_t gru_cache_size(const struct cell_size *size)
 {
-    return size->rows * size->hidden * (2 * GATES * size->steps + 1);
+    return cell_room(size, GATES * size->hidden) +
+           size->rows * size->hidden * (2 * GATES * size->steps + 1);
+}
+
+SIMD_CLONES static void mix(size_t hidden, const float *candidate, const float *update,
+                            const float *before, float *h)
+{
+    for (size_t j = 0; j < hidden; j++)
+        h[j] = candidate[j] + update[j] * (before[j] - candidate[j]);
 }
 
 /* One row: gates[3H] pre-activations of the input part, product[3H] of the recurrent. */
@@ -74,8 +90,7 @@ static void forward_row(size_t hidden, float *gates, float *product, const float
     pointwise_add_scaled(hidden, 1, cn, inner);
     pointwise_multiply_add(hidden, reset, inner, candidate);
     pointwise_tanh(hidden, candidate, candidate);
-    for (size_t j = 0; j < hidden; j++)
-        h[j] = candidate[j] + update[j] * (before[j] - candidate[j]);
+    mix(hidden, candidate, update, before, h);
 }
 
 static void gru_forward(const struct cell_size *size, const float *weights,
@@ -84,6 +99,7 @@ static void gru_forward(const struct cell_size *size, const float *weights,
     size_t hidden = size->hidden, wide = GATES * hidden, step = size->rows * hidden;
     struct weights view = weights_of(weights, size->input, hidden);
     struct cache kept = cache_of(size, cache);
+    struct gemm_kept recurrent = gemm_keep(hidden, wide, view.recurrent, true, kept.room);
     for (size_t i = 0; i < size->steps * size->rows; i++)
         memcpy(kept.gates + i * wide, view.bias, wide * sizeof *cache);
     gemm_nt(GEMM_ADD, size->steps * size->rows, wide, size->input, x, size->input,
@@ -93,8 +109,7 @@ static void gru_forward(const struct cell_size *size, const float *weights,
         const float *last = t == 0 ? kept.before : h + (t - 1) * step;
         float *gates = kept.gates + t * GATES * step;
         float *product = kept.product + t * GATES * step;
-        gemm_nt(GEMM_SET, size->rows, wide, hidden, last, hidden, view.recurrent, hidden,
-                product, wide);
+        gemm_by_kept(GEMM_SET, size->rows, &recurrent, last, hidden, product, wide);
         for (size_t row = 0; row < size->rows; row++)
             forward_row(hidden, gates + row * wide, product + row * wide,
                         view.candidate_bias, last + row * hidden,
@@ -106,8 +121,8 @@ static void gru_forward(const struct cell_size *size, const float *weights,
 
 /* One row: gates and product become the gradients of their pre-activations; dh leaves
  * with the part of the gradient that goes straight to h before. */
-static void backward_row(size_t hidden, float *gates, float *product, const float *before,
-                         float *dh)
+SIMD_CLONES static void backward_row(size_t hidden, float *gates, float *product,
+                                     const float *before, float *dh)
 {
     for (size_t j = 0; j < hidden; j++) {
         float r = gates[j], z = gates[hidden + j], n = gates[2 * hidden + j];
@@ -152,6 +167,8 @@ static void gru_backward(const struct cell_size *size, const float *weights,
     struct weights view = weights_of(weights, size->input, hidden);
     struct weights gradient = weights_of(dweights, size->input, hidden);
     struct cache kept = cache_of(size, cache);
+    struct gemm_kept recurrent =
+        gemm_keep(wide, hidden, view.recurrent, false, kept.room);
     for (size_t t = size->steps; t-- > 0;) {
         const float *last = t == 0 ? kept.before : h + (t - 1) * step;
         float *gates = kept.gates + t * GATES * step;
@@ -160,8 +177,7 @@ static void gru_backward(const struct cell_size *size, const float *weights,
         for (size_t row = 0; row < size->rows; row++)
             backward_row(hidden, gates + row * wide, product + row * wide,
                          last + row * hidden, dstate + row * hidden);
-        gemm_nn(GEMM_ADD, size->rows, hidden, wide, product, wide, view.recurrent, hidden,
-                dstate, hidden);
+        gemm_by_kept(GEMM_ADD, size->rows, &recurrent, product, wide, dstate, hidden);
     }
     weight_gradients(size, &kept, x, h, &gradient);
     gemm_nn(GEMM_SET, size->steps * size->rows, size->input, wide, kept.gates, wide,

@@ -26,6 +26,7 @@ struct weights {
 
 /* Views into the cache. */
 struct cache {
+    float *room;     /* for the recurrent weights; NULL when there is none */
     float *gates;    /* [T][B][4H] activations; backward leaves their gradients */
     float *cells;    /* [T+1][B][H], the first is the state before */
     float *squashed; /* [T][B][H] tanh of the cells */
@@ -42,9 +43,12 @@ static struct weights weights_of(const float *block, size_t input, size_t hidden
 static struct cache cache_of(const struct cell_size *size, float *block)
 {
     size_t step = size->rows * size->hidden;
-    float *cells = block + size->steps * GATES * step;
+    size_t room = cell_room(size, GATES * size->hidden);
+    float *gates = block + room;
+    float *cells = gates + size->steps * GATES * step;
     float *squashed = cells + (size->steps + 1) * step;
-    return (struct cache){block, cells, squashed, squashed + size->steps * step};
+    return (struct cache){room ? block : NULL, gates, cells, squashed,
+                          squashed + size->steps * step};
 }
 
 static size_t lstm_tensors(size_t input, size_t hidden,
@@ -67,7 +71,7 @@ static void lstm_init(struct random *random, size_t input, size_t hidden, float 
 static size_t lstm_cache_size(const struct cell_size *size)
 {
     size_t step = size->rows * size->hidden;
-    return step * (size->steps * (GATES + 2) + 2);
+    return cell_room(size, GATES * size->hidden) + step * (size->steps * (GATES + 2) + 2);
 }
 
 static void lstm_forward(const struct cell_size *size, const float *weights,
@@ -76,6 +80,7 @@ static void lstm_forward(const struct cell_size *size, const float *weights,
     size_t hidden = size->hidden, wide = GATES * hidden, step = size->rows * hidden;
     struct weights view = weights_of(weights, size->input, hidden);
     struct cache kept = cache_of(size, cache);
+    struct gemm_kept recurrent = gemm_keep(hidden, wide, view.recurrent, true, kept.room);
     for (size_t i = 0; i < size->steps * size->rows; i++)
         memcpy(kept.gates + i * wide, view.bias, wide * sizeof *cache);
     gemm_nt(GEMM_ADD, size->steps * size->rows, wide, size->input, x, size->input,
@@ -85,8 +90,7 @@ static void lstm_forward(const struct cell_size *size, const float *weights,
     for (size_t t = 0; t < size->steps; t++) {
         const float *last = t == 0 ? kept.before : h + (t - 1) * step;
         float *gates = kept.gates + t * size->rows * wide;
-        gemm_nt(GEMM_ADD, size->rows, wide, hidden, last, hidden, view.recurrent, hidden,
-                gates, wide);
+        gemm_by_kept(GEMM_ADD, size->rows, &recurrent, last, hidden, gates, wide);
         for (size_t row = 0; row < size->rows; row++) {
             size_t at = t * step + row * hidden;
             pointwise_lstm_forward(hidden, gates + row * wide, kept.cells + at,
@@ -108,6 +112,8 @@ static void lstm_backward(const struct cell_size *size, const float *weights,
     struct weights view = weights_of(weights, size->input, hidden);
     struct weights gradient = weights_of(dweights, size->input, hidden);
     struct cache kept = cache_of(size, cache);
+    struct gemm_kept recurrent =
+        gemm_keep(wide, hidden, view.recurrent, false, kept.room);
     for (size_t t = size->steps; t-- > 0;) {
         float *gates = kept.gates + t * size->rows * wide;
         pointwise_add_scaled(step, 1, dstate, dh + t * step);
@@ -117,8 +123,7 @@ static void lstm_backward(const struct cell_size *size, const float *weights,
                                     kept.squashed + at, dh + at,
                                     dstate + step + row * hidden, gates + row * wide);
         }
-        gemm_nn(GEMM_SET, size->rows, hidden, wide, gates, wide, view.recurrent, hidden,
-                dstate, hidden);
+        gemm_by_kept(GEMM_SET, size->rows, &recurrent, gates, wide, dstate, hidden);
     }
     gemm_tn(GEMM_ADD, wide, size->input, all, kept.gates, wide, x, size->input,
             gradient.input, size->input);

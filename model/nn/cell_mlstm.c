@@ -22,13 +22,15 @@ struct weights {
 };
 
 struct cache {
-    float *gates;    /* [T][B][4H] */
-    float *cells;    /* [T+1][B][H] */
-    float *squashed; /* [T][B][H] */
-    float *from_x;   /* [T][B][H] Wm x; backward leaves its gradient */
-    float *from_h;   /* [T][B][H] Um h; backward leaves its gradient */
-    float *mixed;    /* [T][B][H] m */
-    float *before;   /* [B][H] */
+    float *room;        /* for the recurrent weights; NULL when there is none */
+    float *mixing_room; /* for Um */
+    float *gates;       /* [T][B][4H] */
+    float *cells;       /* [T+1][B][H] */
+    float *squashed;    /* [T][B][H] */
+    float *from_x;      /* [T][B][H] Wm x; backward leaves its gradient */
+    float *from_h;      /* [T][B][H] Um h; backward leaves its gradient */
+    float *mixed;       /* [T][B][H] m */
+    float *before;      /* [B][H] */
 };
 
 static struct weights weights_of(const float *block, size_t input, size_t hidden)
@@ -43,9 +45,18 @@ static struct weights weights_of(const float *block, size_t input, size_t hidden
 static struct cache cache_of(const struct cell_size *size, float *block)
 {
     size_t step = size->rows * size->hidden, all = size->steps * step;
-    float *cells = block + GATES * all, *rest = cells + all + step;
-    return (struct cache){block,          cells,          rest,          rest + all,
-                          rest + 2 * all, rest + 3 * all, rest + 4 * all};
+    size_t room = cell_room(size, GATES * size->hidden);
+    float *gates = block + room + cell_room(size, size->hidden);
+    float *cells = gates + GATES * all, *rest = cells + all + step;
+    return (struct cache){room ? block : NULL,
+                          room ? block + room : NULL,
+                          gates,
+                          cells,
+                          rest,
+                          rest + all,
+                          rest + 2 * all,
+                          rest + 3 * all,
+                          rest + 4 * all};
 }
 
 static size_t mlstm_tensors(size_t input, size_t hidden,
@@ -70,7 +81,24 @@ static void mlstm_init(struct random *random, size_t input, size_t hidden, float
 
 static size_t mlstm_cache_size(const struct cell_size *size)
 {
-    return size->rows * size->hidden * (size->steps * (GATES + 5) + 2);
+    return cell_room(size, GATES * size->hidden) + cell_room(size, size->hidden) +
+           size->rows * size->hidden * (size->steps * (GATES + 5) + 2);
+}
+
+/* The weights that each step multiplies with. */
+struct recurrent {
+    struct gemm_kept gates, mixing;
+};
+
+static struct recurrent recurrent_of(const struct cell_size *size,
+                                     const struct weights *view, const struct cache *kept,
+                                     bool forward)
+{
+    size_t hidden = size->hidden, wide = GATES * hidden;
+    return (struct recurrent){
+        gemm_keep(forward ? hidden : wide, forward ? wide : hidden, view->recurrent,
+                  forward, kept->room),
+        gemm_keep(hidden, hidden, view->mixing_state, forward, kept->mixing_room)};
 }
 
 /* The products of all steps with the input. */
@@ -92,17 +120,17 @@ static void mlstm_forward(const struct cell_size *size, const float *weights,
     size_t hidden = size->hidden, wide = GATES * hidden, step = size->rows * hidden;
     struct weights view = weights_of(weights, size->input, hidden);
     struct cache kept = cache_of(size, cache);
+    struct recurrent recurrent = recurrent_of(size, &view, &kept, true);
     project_input(size, &view, x, &kept);
     memcpy(kept.before, state, step * sizeof *cache);
     memcpy(kept.cells, state + step, step * sizeof *cache);
     for (size_t t = 0; t < size->steps; t++) {
         const float *last = t == 0 ? kept.before : h + (t - 1) * step;
         float *gates = kept.gates + t * size->rows * wide, *mixed = kept.mixed + t * step;
-        gemm_nt(GEMM_SET, size->rows, hidden, hidden, last, hidden, view.mixing_state,
-                hidden, kept.from_h + t * step, hidden);
+        gemm_by_kept(GEMM_SET, size->rows, &recurrent.mixing, last, hidden,
+                     kept.from_h + t * step, hidden);
         pointwise_multiply(step, kept.from_x + t * step, kept.from_h + t * step, mixed);
-        gemm_nt(GEMM_ADD, size->rows, wide, hidden, mixed, hidden, view.recurrent, hidden,
-                gates, wide);
+        gemm_by_kept(GEMM_ADD, size->rows, &recurrent.gates, mixed, hidden, gates, wide);
         for (size_t row = 0; row < size->rows; row++) {
             size_t at = t * step + row * hidden;
             pointwise_lstm_forward(hidden, gates + row * wide, kept.cells + at,
@@ -116,7 +144,7 @@ static void mlstm_forward(const struct cell_size *size, const float *weights,
 }
 
 /* One step back: dstate holds dh and dc of this step and leaves with those before it. */
-static void backward_step(const struct cell_size *size, const struct weights *view,
+static void backward_step(const struct cell_size *size, const struct recurrent *recurrent,
                           const struct cache *kept, size_t t, float *dh, float *dstate)
 {
     size_t hidden = size->hidden, wide = GATES * hidden, step = size->rows * hidden;
@@ -130,15 +158,14 @@ static void backward_step(const struct cell_size *size, const struct weights *vi
                                 dstate + step + row * hidden, gates + row * wide);
     }
     /* dstate's first part serves as room for the gradient of m. */
-    gemm_nn(GEMM_SET, size->rows, hidden, wide, gates, wide, view->recurrent, hidden,
-            dstate, hidden);
+    gemm_by_kept(GEMM_SET, size->rows, &recurrent->gates, gates, wide, dstate, hidden);
     for (size_t i = 0; i < step; i++) {
         float dm = dstate[i], x_part = from_x[i];
         from_x[i] = dm * from_h[i];
         from_h[i] = dm * x_part;
     }
-    gemm_nn(GEMM_SET, size->rows, hidden, hidden, from_h, hidden, view->mixing_state,
-            hidden, dstate, hidden);
+    gemm_by_kept(GEMM_SET, size->rows, &recurrent->mixing, from_h, hidden, dstate,
+                 hidden);
 }
 
 static void mlstm_backward(const struct cell_size *size, const float *weights,
@@ -150,8 +177,9 @@ static void mlstm_backward(const struct cell_size *size, const float *weights,
     struct weights view = weights_of(weights, input, hidden);
     struct weights gradient = weights_of(dweights, input, hidden);
     struct cache kept = cache_of(size, cache);
+    struct recurrent recurrent = recurrent_of(size, &view, &kept, false);
     for (size_t t = size->steps; t-- > 0;)
-        backward_step(size, &view, &kept, t, dh + t * step, dstate);
+        backward_step(size, &recurrent, &kept, t, dh + t * step, dstate);
     gemm_tn(GEMM_ADD, wide, input, all, kept.gates, wide, x, input, gradient.input,
             input);
     gemm_tn(GEMM_ADD, wide, hidden, all, kept.gates, wide, kept.mixed, hidden,

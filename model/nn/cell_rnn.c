@@ -6,8 +6,13 @@
 
 #include <string.h>
 
+#include "base/simd.h"
 #include "model/nn/gemm.h"
 #include "model/nn/pointwise.h"
+
+#if !defined(__clang__)
+#pragma GCC optimize("O3")
+#endif
 
 struct weights {
     float *input;      /* [H][I] */
@@ -18,6 +23,7 @@ struct weights {
 
 /* Views into the cache. */
 struct cache {
+    float *room;    /* for the recurrent weights; NULL when there is none */
     float *before;  /* [B][H] h before the first step */
     float *started; /* [B][H] 1 where that h is real, 0 where the sequence starts */
 };
@@ -30,7 +36,10 @@ static struct weights weights_of(const float *block, size_t input, size_t hidden
 
 static struct cache cache_of(const struct cell_size *size, float *block)
 {
-    return (struct cache){block, block + size->rows * size->hidden};
+    size_t room = cell_room(size, size->hidden);
+    float *before = block + room;
+    return (struct cache){room ? block : NULL, before,
+                          before + size->rows * size->hidden};
 }
 
 static size_t rnn_tensors(size_t input, size_t hidden,
@@ -52,7 +61,7 @@ static void rnn_init(struct random *random, size_t input, size_t hidden, float *
 
 static size_t rnn_cache_size(const struct cell_size *size)
 {
-    return 2 * size->rows * size->hidden;
+    return cell_room(size, size->hidden) + 2 * size->rows * size->hidden;
 }
 
 /* The bias of one row: b, or b₁ when its sequence starts. */
@@ -67,7 +76,9 @@ static void rnn_forward(const struct cell_size *size, const float *weights,
     size_t hidden = size->hidden, step = size->rows * hidden;
     struct weights view = weights_of(weights, size->input, hidden);
     struct cache kept = cache_of(size, cache);
-    memcpy(cache, state, 2 * step * sizeof *cache);
+    struct gemm_kept recurrent =
+        gemm_keep(hidden, hidden, view.recurrent, true, kept.room);
+    memcpy(kept.before, state, 2 * step * sizeof *cache);
     for (size_t t = 0; t < size->steps; t++)
         for (size_t row = 0; row < size->rows; row++)
             memcpy(h + t * step + row * hidden,
@@ -76,8 +87,8 @@ static void rnn_forward(const struct cell_size *size, const float *weights,
             view.input, size->input, h, hidden);
     for (size_t t = 0; t < size->steps; t++) {
         const float *last = t == 0 ? kept.before : h + (t - 1) * step;
-        gemm_nt(GEMM_ADD, size->rows, hidden, hidden, last, hidden, view.recurrent,
-                hidden, h + t * step, hidden);
+        gemm_by_kept(GEMM_ADD, size->rows, &recurrent, last, hidden, h + t * step,
+                     hidden);
         pointwise_tanh(step, h + t * step, h + t * step);
     }
     if (size->steps == 0)
@@ -88,7 +99,7 @@ static void rnn_forward(const struct cell_size *size, const float *weights,
 }
 
 /* dh ← gradient with respect to the pre-activation: (1 - h²) dh. */
-static void through_tanh(size_t count, const float *h, float *dh)
+SIMD_CLONES static void through_tanh(size_t count, const float *h, float *dh)
 {
     for (size_t i = 0; i < count; i++)
         dh[i] *= 1 - h[i] * h[i];
@@ -103,11 +114,13 @@ static void rnn_backward(const struct cell_size *size, const float *weights,
     struct weights view = weights_of(weights, size->input, hidden);
     struct weights gradient = weights_of(dweights, size->input, hidden);
     struct cache kept = cache_of(size, cache);
+    struct gemm_kept recurrent =
+        gemm_keep(hidden, hidden, view.recurrent, false, kept.room);
     for (size_t t = size->steps; t-- > 0;) {
         pointwise_add_scaled(step, 1, dstate, dh + t * step);
         through_tanh(step, h + t * step, dh + t * step);
-        gemm_nn(GEMM_SET, size->rows, hidden, hidden, dh + t * step, hidden,
-                view.recurrent, hidden, dstate, hidden);
+        gemm_by_kept(GEMM_SET, size->rows, &recurrent, dh + t * step, hidden, dstate,
+                     hidden);
     }
     gemm_tn(GEMM_ADD, hidden, size->input, all, dh, hidden, x, size->input,
             gradient.input, size->input);
