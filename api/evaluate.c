@@ -7,11 +7,18 @@
 #include "api/infer.h"
 #include "api/infer_request.h"
 #include "api/resource.h"
+#include "api/stream_options.h"
 #include "server/server.h"
 
 struct request {
     struct infer_head head;
     json_t *perplexity, *analogies, *word_pairs;
+};
+
+struct perplexity_request {
+    const char *corpus;
+    struct stream_request stream;
+    struct lm_stream_options in_order;
 };
 
 static enum progress_answer report(void *context, const struct progress_report *now)
@@ -42,22 +49,43 @@ static enum err reply(struct exchange *x, const struct infer_subject *subject,
 }
 
 static enum err evaluate(struct exchange *x, const struct infer_subject *subject,
-                         const char *name, struct err_info *info)
+                         const struct perplexity_request *request, struct err_info *info)
 {
     struct server *server = exchange_server(x);
     struct progress progress = {.context = x, .report = report};
     struct corpus_text corpus;
     struct evaluation evaluation = {0};
-    enum err code = corpus_text_open(&corpus, server->store, name, server->scratch, info);
+    enum err code =
+        lm_stream_check(subject->target.lm, &request->in_order, "/perplexity", info);
+    if (!code)
+        code = corpus_text_open(&corpus, server->store, request->corpus, server->scratch,
+                                info);
     if (code)
         return code;
-    code = evaluate_perplexity(subject->target.lm, subject->target.tokenizer,
-                               subject->target.vocab, corpus.text, 1, &progress,
-                               &evaluation);
+    code = evaluate_in_order(subject->target.lm, subject->target.tokenizer,
+                             subject->target.vocab, corpus.text, &request->in_order, 1,
+                             &progress, &evaluation);
     if (!code)
         code = reply(x, subject, &corpus.row, &evaluation);
     corpus_text_fini(&corpus);
     return code ? err_finish(info, code) : ERR_OK;
+}
+
+static enum err read_perplexity(struct exchange *x, json_t *object,
+                                struct perplexity_request *request)
+{
+    static const struct field fields[] = {
+        {.name = "corpus",
+         .type = FIELD_NAME,
+         .offset = offsetof(struct perplexity_request, corpus),
+         .required = true},
+        STREAM_FIELDS(struct perplexity_request, stream),
+    };
+    enum err code = fields_read(object, "/perplexity", fields, INFER_COUNT_OF(fields),
+                                false, request, exchange_errors(x));
+    enum err read = stream_options_read(&request->stream, "/perplexity",
+                                        &request->in_order, exchange_errors(x));
+    return code ? code : read;
 }
 
 enum err evaluate_post(struct exchange *x, struct err_info *info)
@@ -76,11 +104,9 @@ enum err evaluate_post(struct exchange *x, struct err_info *info)
          .type = FIELD_OBJECT,
          .offset = offsetof(struct request, word_pairs)},
     };
-    static const struct field inner = {
-        .name = "corpus", .type = FIELD_NAME, .required = true};
     struct request request = {0};
     struct infer_subject subject;
-    const char *corpus = NULL;
+    struct perplexity_request perplexity = {0};
     enum err code = resource_name(x, &request.head.model, info);
     if (!code)
         code = infer_read(x, fields, INFER_COUNT_OF(fields), &request, info);
@@ -93,13 +119,12 @@ enum err evaluate_post(struct exchange *x, struct err_info *info)
         return evaluate_vectors(x, request.head.model, request.analogies,
                                 request.word_pairs, info);
     if (!code)
-        code = fields_read(request.perplexity, "/perplexity", &inner, 1, false,
-                           (void *)&corpus, exchange_errors(x));
+        code = read_perplexity(x, request.perplexity, &perplexity);
     if (!code)
         code = infer_open(x, &request.head, &subject, info);
     if (code)
         return code;
-    code = evaluate(x, &subject, corpus, info);
+    code = evaluate(x, &subject, &perplexity, info);
     infer_close(&subject);
     return code;
 }

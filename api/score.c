@@ -7,6 +7,7 @@
 
 #include "api/infer.h"
 #include "api/infer_request.h"
+#include "api/stream_options.h"
 #include "base/memory.h"
 #include "model/lm/lm.h"
 #include "server/server.h"
@@ -18,6 +19,8 @@ struct request {
     json_t *inputs;
     bool bos, eos, tokens;
     int oov;
+    struct stream_request stream;
+    struct lm_stream_options in_order;
 };
 
 static const char *const oov_words[] = {"unk", "skip", "error", NULL};
@@ -35,6 +38,7 @@ static const struct field request_fields[] = {
      .type = FIELD_CHOICE,
      .offset = offsetof(struct request, oov),
      .choices = oov_words},
+    STREAM_FIELDS(struct request, stream),
 };
 
 /* The inputs in whichever of their three forms. */
@@ -145,6 +149,9 @@ static enum err read_request(struct exchange *x, struct request *request,
     /* Fields may be wrong already: whoever mends them wants to see all of it. */
     enum err read = read_inputs(x, request->inputs, inputs, info);
     code = code ? code : read;
+    read =
+        stream_options_read(&request->stream, "", &request->in_order, exchange_errors(x));
+    code = code ? code : read;
     if (code)
         inputs_fini(inputs);
     return code;
@@ -204,9 +211,12 @@ static enum err answer_request(struct exchange *x, const struct request *request
         .eos = request->eos,
         .tokens = request->tokens,
         .oov = (enum score_oov)request->oov,
+        .stream = &request->in_order,
     };
-    enum err code = infer_score(&subject->target, &options, inputs->texts, inputs->count,
-                                &answer, info);
+    enum err code = lm_stream_check(subject->target.lm, &request->in_order, "", info);
+    if (!code)
+        code = infer_score(&subject->target, &options, inputs->texts, inputs->count,
+                           &answer, info);
     if (code)
         return code;
     struct buffer *json = exchange_buffer(x);

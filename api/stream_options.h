@@ -14,16 +14,16 @@ struct stream_request {
     json_t *cache, *dynamic;
 };
 
-/* The three rows of a table of fields. `member` is the struct stream_request within the
- * struct that is read into. */
-#define STREAM_FIELDS(type, member)                                                      \
+/* The three rows of a table of fields. `where` is the struct stream_request within the
+ * struct `record` that is read into. */
+#define STREAM_FIELDS(record, where)                                                     \
     {.name = "carry",                                                                    \
      .type = FIELD_FLAG,                                                                 \
-     .offset = offsetof(type, member.carry),                                             \
-     .given = FIELD_GIVEN(type, member.carry_given)},                                    \
-        {.name = "cache", .type = FIELD_ANY, .offset = offsetof(type, member.cache)},    \
+     .offset = offsetof(record, where.carry),                                            \
+     .given = FIELD_GIVEN(record, where.carry_given)},                                   \
+        {.name = "cache", .type = FIELD_ANY, .offset = offsetof(record, where.cache)},   \
     {                                                                                    \
-        .name = "dynamic", .type = FIELD_ANY, .offset = offsetof(type, member.dynamic)   \
+        .name = "dynamic", .type = FIELD_ANY, .offset = offsetof(record, where.dynamic)  \
     }
 
 /* Reads cache and dynamic: true for the usual settings, or an object of settings. Without

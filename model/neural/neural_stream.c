@@ -16,6 +16,7 @@
 
 #include "base/memory.h"
 #include "model/neural/body.h"
+#include "model/neural/hidden_cache.h"
 #include "model/nn/softmax.h"
 #include "model/text/vocab.h"
 
@@ -29,6 +30,7 @@ struct neural_stream {
     struct lm_stream_options options;
     struct body *body;
     struct softmax_full *softmax;
+    struct hidden_cache *cache;          /* or NULL */
     bool begun;                          /* something stands before */
     uint32_t pending;                    /* recurrent: not fed yet */
     uint32_t context[SHAPE_CONTEXT_MAX]; /* feed-forward: the last words */
@@ -48,6 +50,7 @@ static void free_stream(struct lm_stream *stream)
         return;
     body_free(self->body);
     softmax_full_free(self->softmax);
+    hidden_cache_free(self->cache);
     free(self->inputs);
     free(self->targets);
     free(self->places);
@@ -80,6 +83,9 @@ static enum err run(struct neural_stream *self)
     body_forward(self->body, self->values, self->inputs, self->count, NULL, NULL,
                  self->hidden);
     enum err code = output(self);
+    if (!code && self->cache)
+        hidden_cache_mix(self->cache, self->count, self->hidden, self->shape->output,
+                         self->targets, self->logprobs);
     for (size_t i = 0; i < self->count && !code; i++)
         if (self->places[i])
             *self->places[i] = self->logprobs[i];
@@ -179,6 +185,13 @@ static enum err score(struct lm_stream *stream, struct lm_segment *segments, siz
 
 static const struct lm_stream_ops stream_ops = {.score = score, .free = free_stream};
 
+/* How many numbers of a hidden vector the cache compares: not the feed-forward model's
+ * direct connections, which are its input words over again. */
+static size_t compared(const struct shape *shape)
+{
+    return shape->cell ? shape->output : shape->hidden;
+}
+
 static enum err allocate(struct neural_stream *self)
 {
     const struct shape *shape = self->shape;
@@ -193,8 +206,12 @@ static enum err allocate(struct neural_stream *self)
         return ERR_NO_MEMORY;
     enum err code = shape->cell ? body_new(shape, 1, CHUNK, false, &self->body)
                                 : body_new(shape, CHUNK, 1, false, &self->body);
-    return code ? code
-                : softmax_full_new(shape->vocab, shape->output, CHUNK, 1, &self->softmax);
+    if (!code)
+        code = softmax_full_new(shape->vocab, shape->output, CHUNK, 1, &self->softmax);
+    if (!code && self->options.cache.size > 0)
+        code =
+            hidden_cache_new(&self->options.cache, compared(shape), CHUNK, &self->cache);
+    return code;
 }
 
 enum err neural_stream_open(const struct lm *lm, const struct shape *shape,

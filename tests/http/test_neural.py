@@ -42,6 +42,60 @@ def test_every_kind_answers():
             near(score[0]["logprob"] - score[1]["logprob"], following["logprob"], 1e-4)
 
 
+def test_texts_in_order():
+    """Inputs as one text: carry, cache, and the same over a corpus."""
+    with Firth() as firth:
+        firth.put_corpus(text=TEXT * 20)
+        firth.put_corpus("order", text=TEXT)
+        assert firth.train("gru", kind="gru", params=SMALL,
+                           budget={"epochs": 3})["state"] == "succeeded"
+        lines = TEXT.splitlines()
+        alone = firth.ok("POST", "/score", {"model": "gru", "inputs": lines})
+        carried = firth.ok("POST", "/score", {"model": "gru", "inputs": lines, "carry": True})
+        near(carried["results"][0]["logprob"], alone["results"][0]["logprob"], 1e-4)
+        assert abs(carried["total"]["logprob"] - alone["total"]["logprob"]) > 1e-3
+        for memory in ({"carry": True}, {"cache": True},
+                       {"cache": {"size": 9, "theta": 0.5, "weight": 0.4}, "carry": False}):
+            score = firth.ok("POST", "/score", {"model": "gru", "inputs": lines, **memory})
+            whole = firth.ok("POST", "/models/gru/evaluate",
+                             {"perplexity": {"corpus": "order", **memory}})["perplexity"]
+            near(score["total"]["logprob"], whole["logprob"], 1e-3)
+            early = firth.ok("POST", "/score",
+                             {"model": "gru", "inputs": lines[:2], **memory})
+            near(early["results"][1]["logprob"], score["results"][1]["logprob"], 1e-4)
+        off = {"cache": False, "dynamic": None}
+        near(firth.ok("POST", "/score", {"model": "gru", "inputs": lines, **off})["total"]
+             ["logprob"], alone["total"]["logprob"], 1e-6)
+        for memory, pointer in (({"carry": 1}, "/carry"), ({"cache": 5}, "/cache"),
+                                ({"cache": {"size": 0}}, "/cache/size"),
+                                ({"cache": {"size": 16385}}, "/cache/size"),
+                                ({"cache": {"weight": 1}}, "/cache/weight"),
+                                ({"cache": {"shape": 1}}, "/cache/shape"),
+                                ({"dynamic": {"learning_rate": 0}}, "/dynamic/learning_rate"),
+                                ({"dynamic": {"steps": 999}}, "/dynamic/steps")):
+            for path, body, before in (
+                    ("/score", {"model": "gru", "inputs": lines, **memory}, ""),
+                    ("/models/gru/evaluate",
+                     {"perplexity": {"corpus": "order", **memory}}, "/perplexity")):
+                problem = harness.is_problem(firth.post(path, body), 422)
+                assert before + pointer in str(problem), (problem, pointer)
+
+
+def test_dynamic_evaluation_needs_a_neural_model():
+    with Firth() as firth:
+        firth.learned(order=2, model="kn")
+        body = {"model": "kn", "inputs": ["the cat"], "dynamic": True}
+        problem = harness.is_problem(firth.post("/score", body), 422)
+        assert "/dynamic" in str(problem), problem
+        body = {"perplexity": {"corpus": "book", "dynamic": True}}
+        problem = harness.is_problem(firth.post("/models/kn/evaluate", body), 422)
+        assert "/perplexity/dynamic" in str(problem), problem
+        plain = firth.ok("POST", "/score", {"model": "kn", "inputs": TEXT.splitlines() * 9})
+        cached = firth.ok("POST", "/score", {"model": "kn", "inputs": TEXT.splitlines() * 9,
+                                             "cache": {"size": 60, "weight": 0.2}})
+        assert cached["total"]["perplexity"] != plain["total"]["perplexity"]
+
+
 def test_pause_go_on_cancel_resume():
     with Firth() as firth:
         firth.put_corpus(text=TEXT * 40)

@@ -2,10 +2,12 @@
 /* Texts scored in order against the same by single steps: the state carried by hand. */
 #include "model/lm/lm_stream.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/neural/hidden_cache.h"
 #include "model/neural/neural_lm.h"
 #include "model/text/vocab.h"
 #include "tests/support/unit.h"
@@ -33,12 +35,17 @@ static struct lm *random_lm(const struct kind *kind)
     return lm;
 }
 
-/* A text of segments of many lengths; those that `open` names do not end with </s>. */
+/* A text of segments of many lengths. */
 struct text {
     uint32_t tokens[SEGMENTS][LONGEST + 1];
     float logprobs[SEGMENTS][LONGEST + 1];
     struct lm_segment segments[SEGMENTS];
 };
+
+static size_t length_of(size_t segment)
+{
+    return segment == 5 ? 0 : segment * 7 % LONGEST;
+}
 
 static struct text *text_new(bool bos, bool eos)
 {
@@ -46,7 +53,7 @@ static struct text *text_new(bool bos, bool eos)
     struct random random;
     random_seed(&random, 10, 0);
     for (size_t i = 0; i < SEGMENTS; i++) {
-        size_t count = i == 5 ? 0 : i * 7 % LONGEST;
+        size_t count = length_of(i);
         for (size_t j = 0; j < count; j++)
             text->tokens[i][j] = 3 + (uint32_t)random_below(&random, VOCAB - 3);
         if (eos)
@@ -149,8 +156,142 @@ START_TEST(carried_state_matters_to_recurrent_models)
 }
 END_TEST
 
+/* ---- whatever a stream remembers ---- */
+
+static const struct lm_stream_options memories[] = {
+    {.carry = true},
+    {.carry = true, .cache = {.size = 40, .theta = 0.5, .weight = 0.3}},
+    {.cache = {.size = 1000, .theta = 0.5, .weight = 0.3}},
+};
+enum { MEMORIES = sizeof memories / sizeof *memories };
+
+/* The probabilities of all the words that could end a text sum to 1. */
+START_TEST(probabilities_sum_to_one)
+{
+    for (size_t k = 0; k < KINDS; k++) {
+        struct lm *lm = random_lm(all[k]);
+        struct text *text = text_new(true, true);
+        struct lm_segment *last = &text->segments[SEGMENTS - 1];
+        double sum = 0;
+        for (uint32_t word = 0; word < VOCAB; word++) {
+            text->tokens[SEGMENTS - 1][last->count - 1] = word;
+            score_text(lm, &memories[_i], text, 7);
+            sum += exp((double)last->logprobs[last->count - 1]);
+        }
+        ck_assert_double_eq_tol(sum, 1, 1e-5);
+        free(text);
+        lm->ops->free(lm);
+    }
+}
+END_TEST
+
+/* What comes later never changes what was scored before. */
+START_TEST(nothing_looks_ahead)
+{
+    const size_t changed = SEGMENTS * 2 / 3, place = length_of(changed) / 2;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct lm *lm = random_lm(all[k]);
+        struct text *one = text_new(true, true), *other = text_new(true, true);
+        for (size_t j = place; j + 1 < other->segments[changed].count; j++)
+            other->tokens[changed][j] = 3 + (other->tokens[changed][j] + 1) % (VOCAB - 3);
+        for (size_t i = changed + 1; i < SEGMENTS; i++)
+            other->segments[i].count = 1;
+        score_text(lm, &memories[_i], one, SEGMENTS);
+        score_text(lm, &memories[_i], other, SEGMENTS);
+        for (size_t i = 0; i <= changed; i++)
+            for (size_t j = 0; j < (i < changed ? one->segments[i].count : place); j++)
+                ck_assert_float_eq_tol(one->logprobs[i][j], other->logprobs[i][j], 1e-5f);
+        free(one);
+        free(other);
+        lm->ops->free(lm);
+    }
+}
+END_TEST
+
+/* The same text in other calls, and the same again. */
+START_TEST(calls_do_not_matter)
+{
+    for (size_t k = 0; k < KINDS; k++) {
+        struct lm *lm = random_lm(all[k]);
+        struct text *one = text_new(true, true), *other = text_new(true, true);
+        score_text(lm, &memories[_i], one, SEGMENTS);
+        score_text(lm, &memories[_i], other, 3);
+        expect_same(one, other, 1e-4f);
+        score_text(lm, &memories[_i], other, SEGMENTS);
+        expect_same(one, other, FLT_MIN);
+        free(one);
+        free(other);
+        lm->ops->free(lm);
+    }
+}
+END_TEST
+
+/* ---- the cache ---- */
+
+enum { SIZE = 5, ROWS = 8, STEPS = 203 };
+
+/* p_cache by the book. */
+static double naive_cache(const struct lm_cache *options, float vectors[][SIZE],
+                          const uint32_t *words, size_t at, uint32_t word)
+{
+    double own = 0, sum = 0;
+    for (size_t i = at > options->size ? at - options->size : 0; i < at; i++) {
+        double dot = 0;
+        for (size_t j = 0; j < SIZE; j++)
+            dot += (double)vectors[i][j] * (double)vectors[at][j];
+        sum += exp(options->theta * dot);
+        own += words[i] == word ? exp(options->theta * dot) : 0;
+    }
+    return own / sum;
+}
+
+/* _i: the size of the cache. */
+START_TEST(cache_equals_the_book)
+{
+    const struct lm_cache options = {.size = (size_t)_i, .theta = 0.7, .weight = 0.25};
+    static float vectors[STEPS][SIZE], logprobs[STEPS];
+    static uint32_t words[STEPS];
+    struct hidden_cache *cache;
+    struct random random;
+    random_seed(&random, 3, 0);
+    gradient_fill(&random, (size_t)STEPS * SIZE, 2, vectors[0]);
+    for (size_t i = 0; i < STEPS; i++) {
+        words[i] = (uint32_t)random_below(&random, 4);
+        logprobs[i] = logf(0.01f * (float)(1 + i % 90));
+    }
+    ck_assert_int_eq(hidden_cache_new(&options, SIZE, ROWS, &cache), ERR_OK);
+    for (size_t i = 0; i < STEPS;) {
+        size_t rows = 1 + random_below(&random, ROWS);
+        rows = rows < STEPS - i ? rows : STEPS - i;
+        hidden_cache_mix(cache, rows, vectors[i], SIZE, words + i, logprobs + i);
+        i += rows;
+    }
+    for (size_t i = 0; i < STEPS; i++) {
+        double model = 0.01 * (double)(1 + i % 90), p = model;
+        if (i > 0)
+            p = 0.75 * model + 0.25 * naive_cache(&options, vectors, words, i, words[i]);
+        ck_assert_double_eq_tol(exp((double)logprobs[i]), p, 1e-5);
+    }
+    hidden_cache_free(cache);
+}
+END_TEST
+
+START_TEST(cache_has_a_limit)
+{
+    const struct lm_cache options = {.size = LM_CACHE_SIZE_MAX};
+    struct hidden_cache *cache;
+    ck_assert_int_eq(hidden_cache_new(&options, 65536, 64, &cache), ERR_LIMIT);
+    ck_assert_ptr_null(cache);
+}
+END_TEST
+
 UNIT_SUITE(neural_stream)
 {
+    tcase_add_loop_test(unit, probabilities_sum_to_one, 0, MEMORIES);
+    tcase_add_loop_test(unit, nothing_looks_ahead, 0, MEMORIES);
+    tcase_add_loop_test(unit, calls_do_not_matter, 0, MEMORIES);
+    tcase_add_loop_test(unit, cache_equals_the_book, 1, 60);
+    tcase_add_test(unit, cache_has_a_limit);
     tcase_add_loop_test(unit, carried_state_equals_single_steps, 0, 4);
     tcase_add_test(unit, carried_state_matters_to_recurrent_models);
 }
