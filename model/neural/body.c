@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "model/nn/dropout.h"
 #include "model/nn/gemm.h"
+#include "model/nn/layer_norm.h"
 #include "model/nn/pointwise.h"
 
 struct layer {
@@ -24,6 +25,8 @@ struct layer {
     size_t weight_count;
     float *state, *dstate; /* [parts][rows][width] */
     float *h;              /* [steps][rows][width] */
+    float *normal;         /* [steps][rows][width] h normalised; h itself without */
+    float *norm_cache;     /* NULL without */
     float *out;            /* [steps][rows][width] after dropout, input of what follows */
     float *mask;           /* [rows][width] */
     float *cache;
@@ -40,6 +43,7 @@ struct body {
     float *dembedded;  /* [words][embedding] */
     float *dflow;      /* the gradient between two layers */
     float *hidden;     /* feed-forward: [rows][hidden] activations */
+    float *norm_cache; /* feed-forward: [rows] caches of one row; NULL without */
     struct layer layers[SHAPE_LAYERS_MAX];
 };
 
@@ -77,7 +81,15 @@ static bool layer_init(struct body *body, unsigned index)
     layer->cache = floats(shape->cell->cache_size(&layer->size));
     if (!layer->state || !layer->h || !layer->cache)
         return false;
-    layer->out = layer->h;
+    layer->normal = layer->h;
+    if (shape->layer_norm) {
+        struct layer_norm_size norm = {body->steps_max * body->rows, width};
+        layer->normal = floats(body->steps_max * step);
+        layer->norm_cache = floats(layer_norm_cache_size(&norm));
+        if (!layer->normal || !layer->norm_cache)
+            return false;
+    }
+    layer->out = layer->normal;
     if (!body->training)
         return true;
     layer->out = floats(body->steps_max * step);
@@ -106,6 +118,8 @@ static bool allocate(struct body *body)
         done = layer_init(body, i);
     if (done && !shape->cell)
         done = (body->hidden = floats(positions * shape->hidden)) != NULL;
+    if (done && !shape->cell && shape->layer_norm)
+        done = (body->norm_cache = floats(positions * (shape->hidden + 1))) != NULL;
     if (!done || !body->training)
         return done;
     body->input_mask = floats((shape->cell ? body->rows : words) * shape->embedding);
@@ -140,8 +154,11 @@ void body_free(struct body *body)
         return;
     for (size_t i = 0; i < SHAPE_LAYERS_MAX; i++) {
         struct layer *layer = &body->layers[i];
-        if (layer->out != layer->h)
+        if (layer->out != layer->normal)
             free(layer->out);
+        if (layer->normal != layer->h)
+            free(layer->normal);
+        free(layer->norm_cache);
         free(layer->h);
         free(layer->state);
         free(layer->dstate);
@@ -156,6 +173,7 @@ void body_free(struct body *body)
     free(body->dembedded);
     free(body->dflow);
     free(body->hidden);
+    free(body->norm_cache);
     free(body);
 }
 
@@ -238,6 +256,17 @@ static void thin(struct layer *layer, const float *weights, double p,
     layer->weights = layer->thinned;
 }
 
+static void normalise(const struct body *body, const float *values, unsigned index)
+{
+    const struct shape *shape = body->shape;
+    const struct layer *layer = &body->layers[index];
+    const struct layer_norm_size size = {body->steps * body->rows, layer->size.hidden};
+    if (shape->layer_norm)
+        layer_norm_forward(&size, values + shape->gain_at[index],
+                           values + shape->norm_bias_at[index], layer->h,
+                           layer->norm_cache, layer->normal);
+}
+
 static void recurrent_forward(struct body *body, const float *values,
                               const struct body_dropout *dropout, struct random *random,
                               float *hidden)
@@ -253,12 +282,13 @@ static void recurrent_forward(struct body *body, const float *values,
             thin(layer, layer->weights, dropout->recurrent, random);
         shape->cell->forward(&layer->size, layer->weights, x, layer->state, layer->h,
                              layer->cache);
+        normalise(body, values, i);
         if (body->dropped) {
             double p = i + 1 < shape->layers ? dropout->layers : dropout->output;
             dropout_draw(random, p, step, layer->mask);
-            dropout_apply(body->steps, step, layer->mask, layer->h, layer->out);
-        } else if (layer->out != layer->h) {
-            memcpy(layer->out, layer->h, body->steps * step * sizeof *x);
+            dropout_apply(body->steps, step, layer->mask, layer->normal, layer->out);
+        } else if (layer->out != layer->normal) {
+            memcpy(layer->out, layer->normal, body->steps * step * sizeof *x);
         }
         x = layer->out;
     }
@@ -281,8 +311,22 @@ static void penalise_change(size_t steps, size_t step, double weight, const floa
     }
 }
 
-/* Through the last layer's penalties and the dropout: dh becomes that of the cell's h. */
-static void output_backward(const struct body *body, unsigned index, float *dh)
+static void normalise_backward(const struct body *body, const float *values,
+                               unsigned index, float *dh, float *inner)
+{
+    const struct shape *shape = body->shape;
+    const struct layer *layer = &body->layers[index];
+    const struct layer_norm_size size = {body->steps * body->rows, layer->size.hidden};
+    if (shape->layer_norm)
+        layer_norm_backward(&size, values + shape->gain_at[index], layer->norm_cache, dh,
+                            dh, inner + shape->gain_at[index] - shape->inner_at,
+                            inner + shape->norm_bias_at[index] - shape->inner_at);
+}
+
+/* Through the last layer's penalties, dropout and normalisation: dh becomes that of the
+ * cell's h. */
+static void output_backward(const struct body *body, const float *values, unsigned index,
+                            float *dh, float *inner)
 {
     const struct layer *layer = &body->layers[index];
     const struct body_penalties *penalties = &body->penalties;
@@ -295,17 +339,18 @@ static void output_backward(const struct body *body, unsigned index, float *dh)
                              dh);
     if (body->dropped)
         dropout_apply(body->steps, step, layer->mask, dh, dh);
+    normalise_backward(body, values, index, dh, inner);
     if (last && penalties->slowness > 0)
         penalise_change(body->steps, step, penalties->slowness / elements, layer->h, dh);
 }
 
-static void layer_backward(struct body *body, unsigned index, float *dh, float *dx,
-                           float *inner)
+static void layer_backward(struct body *body, const float *values, unsigned index,
+                           float *dh, float *dx, float *inner)
 {
     struct layer *layer = &body->layers[index];
     const float *x = index == 0 ? body->embedded : body->layers[index - 1].out;
     float *part = inner + body->shape->layer_at[index] - body->shape->inner_at;
-    output_backward(body, index, dh);
+    output_backward(body, values, index, dh, inner);
     memset(layer->dstate, 0, body_layer_state(body, index) * sizeof(float));
     body->shape->cell->backward(&layer->size, layer->weights, x, layer->h, layer->cache,
                                 dh, layer->dstate, dx, part);
@@ -314,12 +359,13 @@ static void layer_backward(struct body *body, unsigned index, float *dh, float *
                            layer->thin_mask, part + layer->recurrent_at);
 }
 
-static void recurrent_backward(struct body *body, float *dhidden, float *inner)
+static void recurrent_backward(struct body *body, const float *values, float *dhidden,
+                               float *inner)
 {
     float *dh = dhidden, *other = body->dflow;
     for (unsigned i = body->shape->layers; i-- > 0;) {
         float *dx = i == 0 ? body->dembedded : other;
-        layer_backward(body, i, dh, dx, inner);
+        layer_backward(body, values, i, dh, dx, inner);
         other = dh;
         dh = dx;
     }
@@ -357,6 +403,10 @@ static void feedforward_forward(struct body *body, const float *values,
         memcpy(body->hidden + i * h, values + shape->hidden_bias_at, h * sizeof *values);
     gemm_nt(GEMM_ADD, body->rows, h, wide, body->embedded, wide,
             values + shape->hidden_at, wide, body->hidden, h);
+    for (size_t i = 0; shape->layer_norm && i < body->rows; i++)
+        layer_norm_forward(&(struct layer_norm_size){1, h}, values + shape->gain_at[0],
+                           values + shape->norm_bias_at[0], body->hidden + i * h,
+                           body->norm_cache + i * (h + 1), body->hidden + i * h);
     activate(shape->activation, body->rows * h, body->hidden);
     if (body->dropped)
         dropout_draw(random, dropout->output, body->rows * h, body->dflow);
@@ -381,6 +431,12 @@ static void feedforward_backward(struct body *body, const float *values, float *
         if (body->dropped)
             pointwise_multiply(h, row, body->dflow + i * h, row);
         through_activation(shape->activation, h, body->hidden + i * h, row);
+        if (shape->layer_norm)
+            layer_norm_backward(&(struct layer_norm_size){1, h},
+                                values + shape->gain_at[0],
+                                body->norm_cache + i * (h + 1), row, row,
+                                inner + shape->gain_at[0] - shape->inner_at,
+                                inner + shape->norm_bias_at[0] - shape->inner_at);
         pointwise_add_scaled(h, 1, row, inner + shape->hidden_bias_at - shape->inner_at);
     }
     gemm_tn(GEMM_ADD, h, wide, body->rows, dhidden, output, body->embedded, wide,
@@ -418,7 +474,7 @@ const float *body_backward(struct body *body, const float *values,
 {
     body->penalties = *penalties;
     if (body->shape->cell)
-        recurrent_backward(body, dhidden, inner);
+        recurrent_backward(body, values, dhidden, inner);
     else
         feedforward_backward(body, values, dhidden, inner);
     if (body->dropped)

@@ -69,6 +69,13 @@
          "0",                                                                            \
          NULL,                                                                           \
          "Share of the vocabulary's words left out of each batch's input"},              \
+        {"layer_norm",                                                                   \
+         PARAM_BOOLEAN,                                                                  \
+         0,                                                                              \
+         0,                                                                              \
+         "false",                                                                        \
+         NULL,                                                                           \
+         "Normalises each recurrent layer's output, or the hidden layer's input"},       \
         {"weight_decay",                                                                 \
          PARAM_NUMBER,                                                                   \
          0,                                                                              \

@@ -14,6 +14,7 @@
 #include "model/neural/network.h"
 #include "model/neural/neural_stream.h"
 #include "model/nn/gemm.h"
+#include "model/nn/layer_norm.h"
 #include "model/nn/pointwise.h"
 #include "model/nn/softmax.h"
 #include "model/text/vocab.h"
@@ -131,6 +132,23 @@ static enum err output(const struct neural_lm *self, size_t count, const float *
     return ERR_OK;
 }
 
+static enum err normalise_hidden(const struct neural_lm *self, size_t count,
+                                 float *hidden)
+{
+    const struct shape *shape = &self->shape;
+    const struct layer_norm_size size = {count, shape->output};
+    const unsigned last = shape->layers - 1;
+    if (!shape->layer_norm)
+        return ERR_OK;
+    float *cache = memory_new_aligned(layer_norm_cache_size(&size), sizeof *cache);
+    if (!cache)
+        return ERR_NO_MEMORY;
+    layer_norm_forward(&size, self->values + shape->gain_at[last],
+                       self->values + shape->norm_bias_at[last], hidden, cache, hidden);
+    free(cache);
+    return ERR_OK;
+}
+
 /* The hidden vectors of states: a recurrent state holds it as the last layer's h. */
 static enum err hidden_of_states(const struct neural_lm *self, size_t count,
                                  const void *const *states, float *hidden)
@@ -142,7 +160,7 @@ static enum err hidden_of_states(const struct neural_lm *self, size_t count,
         for (size_t i = 0; i < count; i++)
             memcpy(hidden + i * size, (const float *)states[i] + at,
                    size * sizeof *hidden);
-        return ERR_OK;
+        return normalise_hidden(self, count, hidden);
     }
     struct body *body = NULL;
     uint32_t *ids = memory_new_array(count, context * sizeof *ids);

@@ -59,17 +59,33 @@ static void add_layer(struct shape *shape, unsigned layer)
     shape->total = (at + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
 }
 
+static void add_norm(struct shape *shape, const char *where, unsigned layer, size_t width)
+{
+    char name[sizeof shape->tensors[0].name];
+    if (!shape->layer_norm)
+        return;
+    snprintf(name, sizeof name, "%s.norm_gain", where);
+    shape->gain_at[layer] = add_tensor(shape, name, width, 1);
+    snprintf(name, sizeof name, "%s.norm_bias", where);
+    shape->norm_bias_at[layer] = add_tensor(shape, name, width, 1);
+}
+
 static void lay_out(struct shape *shape)
 {
     shape->embedding_at = add_tensor(shape, "embedding", shape->vocab, shape->embedding);
     shape->inner_at = shape->total;
     if (shape->cell) {
-        for (unsigned layer = 0; layer < shape->layers; layer++)
+        for (unsigned layer = 0; layer < shape->layers; layer++) {
+            char where[sizeof "layer" + 10];
+            snprintf(where, sizeof where, "layer%u", layer + 1);
             add_layer(shape, layer);
+            add_norm(shape, where, layer, shape_layer_output(shape, layer));
+        }
     } else {
         size_t wide = shape->context * shape->embedding;
         shape->hidden_at = add_tensor(shape, "hidden", shape->hidden, wide);
         shape->hidden_bias_at = add_tensor(shape, "hidden_bias", shape->hidden, 1);
+        add_norm(shape, "hidden", 0, shape->hidden);
     }
     shape->inner_count = shape->total - shape->inner_at;
     shape->output_at = shape->tied
@@ -103,6 +119,7 @@ static void read_params(struct shape *shape, const struct params *params)
     shape->embedding = (size_t)params_number(params, "embedding_size");
     shape->hidden = (size_t)params_number(params, "hidden_size");
     shape->tied = params_boolean(params, "tied");
+    shape->layer_norm = params_boolean(params, "layer_norm");
     shape->layers = has(params, "layers") ? (unsigned)params_number(params, "layers") : 1;
     if (!shape->cell) {
         shape->context = (unsigned)params_number(params, "context");
@@ -158,6 +175,11 @@ void shape_draw(const struct shape *shape, struct random *random, float *values)
         size_t wide = shape->context * shape->embedding;
         draw_uniform(random, shape->hidden * wide, sqrt(3 / (double)wide),
                      values + shape->hidden_at);
+    }
+    for (unsigned layer = 0; shape->layer_norm && layer < shape->layers; layer++) {
+        size_t width = shape->cell ? shape_layer_output(shape, layer) : shape->hidden;
+        for (size_t i = 0; i < width; i++)
+            values[shape->gain_at[layer] + i] = 1;
     }
     if (!shape->tied)
         draw_uniform(random, shape->vocab * shape->output, 0.1,

@@ -17,7 +17,7 @@
 #define SHAPE_CONTEXT_MAX 32u
 #define SHAPE_DIMENSION_MAX                                                              \
     65536u /* of embedding and hidden sizes: products fit an int */
-#define SHAPE_TENSORS_MAX (SHAPE_LAYERS_MAX * CELL_TENSORS_MAX + 8u)
+#define SHAPE_TENSORS_MAX (SHAPE_LAYERS_MAX * (CELL_TENSORS_MAX + 2u) + 8u)
 
 /* The output bias of <s>, which is never predicted: its probability is zero in training
  * as it is in use, and its gradient with it. */
@@ -40,7 +40,7 @@ struct shape {
     size_t hidden;    /* H of the lower layers, or of the one hidden layer */
     size_t output;    /* D: what the output layer sees */
     unsigned layers, context;
-    bool tied, direct;
+    bool tied, direct, layer_norm;
     enum shape_activation activation;
 
     struct shape_tensor tensors[SHAPE_TENSORS_MAX];
@@ -50,6 +50,8 @@ struct shape {
     size_t embedding_at, output_at, bias_at, layer_at[SHAPE_LAYERS_MAX];
     size_t inner_at, inner_count;     /* all that is neither embedding nor output layer */
     size_t hidden_at, hidden_bias_at; /* the feed-forward model's hidden layer */
+    /* With layer_norm: of each recurrent layer's output, or ([0]) of the hidden layer. */
+    size_t gain_at[SHAPE_LAYERS_MAX], norm_bias_at[SHAPE_LAYERS_MAX];
 };
 
 /* Works out a shape from a kind's parameters. ERR_LIMIT with a sentence when a size or

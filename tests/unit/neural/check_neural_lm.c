@@ -16,9 +16,12 @@ enum { VOCAB = 1500, SEGMENTS = 37, LONGEST = 41 };
 static const struct kind *const all[] = {&kind_nplm, &kind_rnn, &kind_gru, &kind_lstm,
                                          &kind_mlstm};
 
-static struct lm *random_lm(const struct kind *kind)
+static const char *const normed[] = {"layer_norm", "true", "layers", "2", NULL};
+static const char *const normed_feedforward[] = {"layer_norm", "true", NULL};
+
+static struct lm *random_lm_with(const struct kind *kind, const char *const *params)
 {
-    struct train_spec spec = trial_spec(kind, NULL);
+    struct train_spec spec = trial_spec(kind, params);
     struct shape shape;
     struct random random;
     struct lm *lm;
@@ -29,6 +32,11 @@ static struct lm *random_lm(const struct kind *kind)
     values[shape.bias_at + VOCAB_BOS] = SHAPE_NEVER;
     ck_assert_int_eq(neural_lm_new_take(&shape, values, &lm), ERR_OK);
     return lm;
+}
+
+static struct lm *random_lm(const struct kind *kind)
+{
+    return random_lm_with(kind, NULL);
 }
 
 START_TEST(distributions_sum_to_one)
@@ -75,8 +83,10 @@ START_TEST(score_equals_steps)
         other[i] = one[i];
         other[i].logprobs = stepped[i];
     }
-    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
-        struct lm *lm = random_lm(all[k]);
+    for (size_t k = 0; k < 2 * (sizeof all / sizeof *all); k++) {
+        const struct kind *kind = all[k / 2];
+        const char *const *params = kind == &kind_nplm ? normed_feedforward : normed;
+        struct lm *lm = random_lm_with(kind, k % 2 ? params : NULL);
         ck_assert_int_eq(lm->ops->score(lm, one, SEGMENTS), ERR_OK);
         ck_assert_int_eq(lm_score_by_steps(lm, other, SEGMENTS), ERR_OK);
         for (size_t i = 0; i < SEGMENTS; i++)
@@ -84,7 +94,7 @@ START_TEST(score_equals_steps)
                 ck_assert_msg(fabsf(batched[i][j] - stepped[i][j]) < 1e-4f ||
                                   (tokens[i][j] == VOCAB_BOS && isinf(batched[i][j]) &&
                                    isinf(stepped[i][j])),
-                              "%s: segment %zu token %zu: %g and %g", all[k]->name, i, j,
+                              "%s: segment %zu token %zu: %g and %g", kind->name, i, j,
                               (double)batched[i][j], (double)stepped[i][j]);
         lm->ops->free(lm);
     }
