@@ -237,6 +237,15 @@ enum err store_model_patch(struct store *store, const char *name, const char *me
     return store->ops->model_patch(store, name, metadata, aliases, alias_count, info);
 }
 
+enum err store_index_commit(struct store_upload *upload, const char *name,
+                            const char *digest, struct err_info *info)
+{
+    if (is_name(name))
+        return upload->store->ops->index_commit(upload, name, digest, info);
+    store_upload_abort(upload);
+    return err_set(info, ERR_MODEL_NOT_FOUND, "No model has this name.");
+}
+
 /* ---- jobs ---- */
 
 enum err store_job_insert(struct store *store, struct job_row *row, bool replace,

@@ -101,6 +101,8 @@ struct model_row {
     uint64_t bytes, parameters;
     uint32_t vocab_size;
     int64_t created_ms, object;
+    uint64_t index_bytes;    /* of its index; 0: none is stored */
+    int64_t index_object;    /* the same */
     char job[STORE_ID_SIZE]; /* "" for imports */
     char *spec;              /* train_spec text */
     char *metrics;           /* "name value" lines */
@@ -131,6 +133,13 @@ MUST_CHECK enum err store_model_patch(struct store *store, const char *name,
                                       const char *metadata,
                                       const char (*aliases)[STORE_NAME_SIZE],
                                       size_t alias_count, struct err_info *info);
+
+/* Keeps a finished upload beside the model `name` as its index, in the place of one it
+ * had; digest and bytes of the model stay what they are. The index goes when the model is
+ * replaced or deleted. ERR_CONFLICT when the model's digest is not `digest` (any more);
+ * ERR_MODEL_NOT_FOUND, also for an alias. */
+MUST_CHECK enum err store_index_commit(struct store_upload *upload, const char *name,
+                                       const char *digest, struct err_info *info);
 
 /* ---- jobs ---- */
 

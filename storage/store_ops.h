@@ -51,6 +51,8 @@ struct store_ops {
     enum err (*model_patch)(struct store *store, const char *name, const char *metadata,
                             const char (*aliases)[STORE_NAME_SIZE], size_t alias_count,
                             struct err_info *info);
+    enum err (*index_commit)(struct store_upload *upload, const char *name,
+                             const char *digest, struct err_info *info);
 
     enum err (*job_insert)(struct store *store, struct job_row *row, bool replace,
                            size_t most_queued, const char *key, const char *body_sha256,

@@ -151,7 +151,9 @@ static enum err take_inventory(struct database *connection, void *argument)
         " UNION ALL SELECT object, 'model ' || name FROM model"
         " UNION ALL SELECT object, 'checkpoint ' || checkpoint.step || ' of ' ||"
         " coalesce(job.id, 'no job') FROM checkpoint LEFT JOIN job"
-        " ON job.serial = checkpoint.job");
+        " ON job.serial = checkpoint.job"
+        " UNION ALL SELECT model_index.object, 'index of model ' || model.name"
+        " FROM model_index JOIN model ON model.serial = model_index.model");
     while (!code && statement_next(&query)) {
         code = memory_grow(&inventory->owned, &inventory->capacity, inventory->count + 1,
                            sizeof *inventory->owned);
@@ -176,6 +178,7 @@ static enum err still_named(struct database *connection, void *argument)
     struct statement query = statement_start(
         connection, "SELECT 1 FROM corpus WHERE object = ?1"
                     " UNION ALL SELECT 1 FROM model WHERE object = ?1"
+                    " UNION ALL SELECT 1 FROM model_index WHERE object = ?1"
                     " UNION ALL SELECT 1 FROM checkpoint WHERE object = ?1");
     statement_put_integer(&query, presence->object);
     presence->named = statement_next(&query);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "storage/sqlite/index_table.h"
 #include "storage/sqlite/statement.h"
 #include "storage/sqlite/object_upload.h"
 
@@ -56,17 +57,20 @@ static enum err drop_alias(struct database *connection, const char *name)
 static enum err remove_row(struct database *connection, const char *name, bool *was_there,
                            uint64_t *freed)
 {
-    int64_t object = 0;
-    struct statement query =
-        statement_start(connection, "DELETE FROM model WHERE name = ? RETURNING object");
+    int64_t object = 0, serial = 0;
+    struct statement query = statement_start(
+        connection, "DELETE FROM model WHERE name = ? RETURNING object, serial");
     statement_put_text(&query, name);
     *was_there = false;
     while (statement_next(&query)) {
         *was_there = true;
         object = statement_integer(&query, 0);
+        serial = statement_integer(&query, 1);
     }
     enum err code = statement_end(&query);
-    return code || !*was_there ? code : object_drops_unlink(connection, object, freed);
+    if (!code && *was_there)
+        code = object_drops_unlink(connection, object, freed);
+    return code || !*was_there ? code : index_table_drop(connection, serial, freed);
 }
 
 static enum err insert_row(struct database *connection, const struct model_row *row,
@@ -152,8 +156,12 @@ enum err model_table_commit(struct store_upload *upload, struct model_row *row,
 /* ---- reading ---- */
 
 #define COLUMNS                                                                          \
-    "name, kind, sha256, bytes, parameters, vocab_size, created_ms, object, job, spec,"  \
-    " metrics, metadata FROM model JOIN object ON object.id = model.object "
+    "name, kind, object.sha256, object.bytes, parameters, vocab_size, created_ms,"       \
+    " model.object, job, spec, metrics, metadata,"                                       \
+    " coalesce(model_index.object, 0), coalesce(kept.bytes, 0)"                          \
+    " FROM model JOIN object ON object.id = model.object"                                \
+    " LEFT JOIN model_index ON model_index.model = model.serial"                         \
+    " LEFT JOIN object AS kept ON kept.id = model_index.object "
 
 static enum err read_row(struct statement *query, struct model_row *row)
 {
@@ -161,7 +169,9 @@ static enum err read_row(struct statement *query, struct model_row *row)
                               .parameters = statement_unsigned(query, 4),
                               .vocab_size = (uint32_t)statement_integer(query, 5),
                               .created_ms = statement_integer(query, 6),
-                              .object = statement_integer(query, 7)};
+                              .object = statement_integer(query, 7),
+                              .index_object = statement_integer(query, 12),
+                              .index_bytes = statement_unsigned(query, 13)};
     statement_copy(query, 0, row->name, sizeof row->name);
     statement_copy(query, 1, row->kind, sizeof row->kind);
     statement_copy(query, 2, row->digest, sizeof row->digest);

@@ -15,6 +15,7 @@
 #include "storage/sqlite/corpus_table.h"
 #include "storage/sqlite/curve_table.h"
 #include "storage/sqlite/event_table.h"
+#include "storage/sqlite/index_table.h"
 #include "storage/sqlite/store_file.h"
 #include "storage/sqlite/inspect.h"
 #include "storage/sqlite/job_changes.h"
@@ -48,6 +49,7 @@ static const struct store_ops sqlite_ops = {
     .model_list = model_table_list,
     .model_delete = model_table_delete,
     .model_patch = model_table_patch,
+    .index_commit = index_table_commit,
     .job_insert = job_table_insert,
     .job_get = job_table_get,
     .job_list = job_table_list,

@@ -173,6 +173,59 @@ START_TEST(models_are_listed_with_their_aliases)
 }
 END_TEST
 
+static struct model_row row_of(const char *name)
+{
+    struct model_row row;
+    ck_assert_int_eq(store_model_get(scratch.store, name, &row), ERR_OK);
+    return row;
+}
+
+START_TEST(an_index_is_kept_beside_its_version_of_the_model)
+{
+    char bytes[8];
+    size_t got;
+    struct store_object *object;
+    ck_assert_int_eq(scratch_model(scratch.store, "m", "one", false), ERR_OK);
+    struct model_row before = row_of("m");
+    ck_assert_int_eq(before.index_object, 0);
+    ck_assert_int_eq(scratch_index(scratch.store, "m", "two", "index"), ERR_CONFLICT);
+    ck_assert_int_eq(scratch_index(scratch.store, "n", "one", "index"),
+                     ERR_MODEL_NOT_FOUND);
+    ck_assert_int_eq(scratch_index(scratch.store, "m", "one", "first"), ERR_OK);
+    ck_assert_int_eq(scratch_index(scratch.store, "m", "one", "index"), ERR_OK);
+    struct model_row after = row_of("m");
+    ck_assert_str_eq(after.digest, before.digest);
+    ck_assert_uint_eq(after.bytes, 3);
+    ck_assert_uint_eq(after.index_bytes, 5);
+    ck_assert_int_eq(store_object_open(scratch.store, after.index_object, &object),
+                     ERR_OK);
+    ck_assert_int_eq(store_object_read(object, 0, bytes, sizeof bytes, &got), ERR_OK);
+    ck_assert(got == 5 && memcmp(bytes, "index", 5) == 0);
+    store_object_close(object);
+    ck_assert_int_eq(store_check(scratch.store, NULL, NULL, NULL), ERR_OK);
+    model_row_fini(&before);
+    model_row_fini(&after);
+}
+END_TEST
+
+START_TEST(an_index_goes_with_its_model)
+{
+    struct store_stats stats;
+    ck_assert_int_eq(scratch_model(scratch.store, "m", "one", false), ERR_OK);
+    ck_assert_int_eq(scratch_index(scratch.store, "m", "one", "index"), ERR_OK);
+    ck_assert_int_eq(scratch_model(scratch.store, "m", "two!", true), ERR_OK);
+    struct model_row row = row_of("m");
+    ck_assert_int_eq(row.index_object, 0);
+    model_row_fini(&row);
+    ck_assert_int_eq(scratch_index(scratch.store, "m", "one", "late"), ERR_CONFLICT);
+    ck_assert_int_eq(scratch_index(scratch.store, "m", "two!", "again"), ERR_OK);
+    ck_assert_int_eq(store_model_delete(scratch.store, "m"), ERR_OK);
+    ck_assert_int_eq(store_stats_get(scratch.store, &stats), ERR_OK);
+    ck_assert_uint_eq(stats.objects, 0);
+    ck_assert_uint_eq(stats.object_bytes, 0);
+}
+END_TEST
+
 UNIT_SUITE(models)
 {
     tcase_add_checked_fixture(unit, set_up, tear_down);
@@ -183,4 +236,6 @@ UNIT_SUITE(models)
                    a_replaced_model_keeps_its_aliases_and_an_alias_can_become_a_model);
     tcase_add_test(unit, delete_takes_the_aliases_along);
     tcase_add_test(unit, models_are_listed_with_their_aliases);
+    tcase_add_test(unit, an_index_is_kept_beside_its_version_of_the_model);
+    tcase_add_test(unit, an_index_goes_with_its_model);
 }

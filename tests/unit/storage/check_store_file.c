@@ -328,8 +328,8 @@ START_TEST(s7_a_damaged_structure_is_refused)
 }
 END_TEST
 
-static const char *const two_steps[] = {"", "CREATE TABLE later (x) STRICT", NULL};
-static const char *const good_steps[] = {"",
+static const char *const two_steps[] = {"", "", "CREATE TABLE later (x) STRICT", NULL};
+static const char *const good_steps[] = {"", "",
                                          "CREATE TABLE later (x ANY) STRICT;"
                                          "INSERT INTO later VALUES (1)",
                                          NULL};
@@ -343,29 +343,47 @@ START_TEST(a_migration_copies_first_and_happens_wholly_or_not)
     scratch_corpus(scratch.store, "a", "x", 1, NULL);
     store_close(scratch.store);
     scratch.store = NULL;
-    ck_assert_int_eq(migrate_version(migrate_steps), 1);
+    ck_assert_int_eq(migrate_version(migrate_steps), 2);
     ck_assert_int_eq(database_open(&database, scratch.path, ROLE_WRITER, NULL), ERR_OK);
     ck_assert_int_eq(migrate_run(&database, scratch.path, two_steps, &info),
                      ERR_INTERNAL);
     ck_assert_ptr_nonnull(strstr(info.message, "unchanged"));
     ck_assert_int_eq(database_integer(&database, "PRAGMA user_version", &version),
                      ERR_OK);
-    ck_assert_int_eq(version, 1);
+    ck_assert_int_eq(version, 2);
     ck_assert_int_eq(migrate_run(&database, scratch.path, good_steps, NULL), ERR_OK);
     ck_assert_int_eq(database_integer(&database, "SELECT count(*) FROM later", &version),
                      ERR_OK);
     ck_assert_int_eq(version, 1);
     ck_assert_int_eq(database_integer(&database, "PRAGMA user_version", &version),
                      ERR_OK);
-    ck_assert_int_eq(version, 2);
+    ck_assert_int_eq(version, 3);
     ck_assert_int_eq(migrate_run(&database, scratch.path, migrate_steps, &info),
                      ERR_WRONG_STORE);
     database_close(&database);
-    snprintf(copy, sizeof copy, "%s.before-v2", scratch.path);
+    snprintf(copy, sizeof copy, "%s.before-v3", scratch.path);
     struct store_settings settings = {.path = copy};
     struct corpus_row row;
     ck_assert_int_eq(store_open(&settings, &scratch.store, NULL), ERR_OK);
     ck_assert_int_eq(store_corpus_get(scratch.store, "a", &row), ERR_OK);
+}
+END_TEST
+
+START_TEST(a_store_of_the_first_format_is_brought_up_to_date)
+{
+    struct corpus_row row;
+    char copy[120];
+    scratch_corpus(scratch.store, "a", "x", 1, NULL);
+    ck_assert_int_eq(scratch_model(scratch.store, "m", "one", false), ERR_OK);
+    store_close(scratch.store);
+    scratch.store = NULL;
+    scratch_sql(&scratch, "DROP TABLE model_index; PRAGMA user_version=1");
+    struct store_settings settings = {.path = scratch.path};
+    ck_assert_int_eq(store_open(&settings, &scratch.store, NULL), ERR_OK);
+    ck_assert_int_eq(store_corpus_get(scratch.store, "a", &row), ERR_OK);
+    ck_assert_int_eq(scratch_index(scratch.store, "m", "one", "index"), ERR_OK);
+    snprintf(copy, sizeof copy, "%s.before-v2", scratch.path);
+    ck_assert_int_eq(access(copy, F_OK), 0);
 }
 END_TEST
 
@@ -387,5 +405,6 @@ UNIT_SUITE(store_file)
     tcase_add_test(unit, the_file_is_private_and_hardened);
     tcase_add_test(unit, s7_no_flipped_byte_is_believed);
     tcase_add_test(unit, s7_a_damaged_structure_is_refused);
+    tcase_add_test(unit, a_store_of_the_first_format_is_brought_up_to_date);
     tcase_add_test(unit, a_migration_copies_first_and_happens_wholly_or_not);
 }

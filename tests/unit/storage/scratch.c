@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <dirent.h>
 
+#include "storage/digest.h"
+
 void scratch_open(struct scratch *scratch)
 {
     struct err_info info = {0};
@@ -69,6 +71,17 @@ enum err scratch_model(struct store *store, const char *name, const char *text,
     enum err code = store_model_commit(upload, &row, replace, NULL);
     model_row_fini(&row);
     return code;
+}
+
+enum err scratch_index(struct store *store, const char *model, const char *text,
+                       const char *index)
+{
+    struct store_upload *upload;
+    char digest[STORE_DIGEST_SIZE];
+    digest_sha256(span_of(text, strlen(text)), digest);
+    ck_assert_int_eq(store_upload_begin(store, &upload), ERR_OK);
+    ck_assert_int_eq(store_upload_write(upload, index, strlen(index)), ERR_OK);
+    return store_index_commit(upload, model, digest, NULL);
 }
 
 enum err scratch_job(struct store *store, const char *model, const char *corpus,

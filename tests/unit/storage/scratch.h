@@ -25,6 +25,9 @@ void scratch_corpus(struct store *store, const char *name, const void *bytes, si
 /* A model whose file is `text`. */
 enum err scratch_model(struct store *store, const char *name, const char *text,
                        bool replace);
+/* An index beside the model, which is taken to be the one of this text. */
+enum err scratch_index(struct store *store, const char *model, const char *text,
+                       const char *index);
 /* A queued training job; its id goes into id. */
 enum err scratch_job(struct store *store, const char *model, const char *corpus,
                      char id[STORE_ID_SIZE]);
