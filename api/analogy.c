@@ -20,7 +20,7 @@ struct request {
     json_t *queries;
     int64_t k, restrict_vocab;
     int method;
-    bool exclude_inputs;
+    bool exclude_inputs, exact;
 };
 
 #define QUESTION(member_, type_)                                                         \
@@ -41,6 +41,7 @@ static const struct field request_fields[] = {
     {MEMBER(restrict_vocab), .type = FIELD_INTEGER, .minimum = 1, .maximum = UINT32_MAX},
     {MEMBER(method), .type = FIELD_CHOICE, .choices = vector_methods},
     {MEMBER(exclude_inputs), .type = FIELD_FLAG},
+    {MEMBER(exact), .type = FIELD_FLAG},
 #undef MEMBER
 };
 
@@ -182,7 +183,8 @@ static enum err read_queries(struct exchange *x, const struct vector_subject *su
 }
 
 static enum err reply(struct exchange *x, const struct vector_subject *subject,
-                      const struct request *request, const struct asked *asked)
+                      const struct request *request, const struct asked *asked,
+                      const struct vector_choice *choice)
 {
     struct buffer *json = exchange_buffer(x);
     struct printer p;
@@ -190,6 +192,7 @@ static enum err reply(struct exchange *x, const struct vector_subject *subject,
     printer_open(&p, '{');
     vector_print_head(&p, subject);
     printer_key_text(&p, "method", vector_methods[request->method]);
+    vector_print_choice(&p, choice);
     printer_key(&p, "results");
     printer_open(&p, '[');
     for (size_t i = 0; i < asked->count; i++) {
@@ -203,6 +206,19 @@ static enum err reply(struct exchange *x, const struct vector_subject *subject,
     infer_print_timing(&p, x);
     printer_close(&p, '}');
     return exchange_reply_json_take(x, 200, json);
+}
+
+/* The index knows cosines, so it can help 3CosAdd alone. */
+static struct vector_choice choose(struct exchange *x,
+                                   const struct vector_subject *subject,
+                                   const struct request *request, size_t k)
+{
+    const struct search search = {
+        .metric = request->method == ANALOGY_ADD ? METRIC_COSINE : METRIC_COUNT,
+        .k = k,
+        .rows = (uint32_t)request->restrict_vocab,
+    };
+    return vector_choose(x, subject, &search, request->exact);
 }
 
 static enum err answer(struct exchange *x, const struct vector_subject *subject,
@@ -223,15 +239,18 @@ static enum err answer(struct exchange *x, const struct vector_subject *subject,
         words += asked->analogies[i].positive_count + asked->analogies[i].negative_count;
     if (!code)
         code = vector_check_memory(subject, words, info);
-    if (!code)
-        code = queries_analogy(subject->space.vectors, asked->analogies, asked->count,
-                               &options, asked->results, asked->found, info);
-    return code ? code : reply(x, subject, request, asked);
+    if (code)
+        return code;
+    struct vector_choice choice = choose(x, subject, request, asked->k);
+    options.approximate = !choice.exact;
+    code = queries_analogy(subject->space.vectors, asked->analogies, asked->count,
+                           &options, asked->results, asked->found, info);
+    return code ? code : reply(x, subject, request, asked, &choice);
 }
 
 enum err analogy_post(struct exchange *x, struct err_info *info)
 {
-    struct request request = {.k = 10, .exclude_inputs = true};
+    struct request request = {.k = 10, .exclude_inputs = true, .exact = true};
     const struct question *question = &request.question;
     struct vector_subject subject;
     struct asked asked = {.count = 1};

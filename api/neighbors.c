@@ -180,7 +180,8 @@ static enum err read_queries(struct exchange *x, const struct vector_subject *su
 }
 
 static enum err reply(struct exchange *x, const struct vector_subject *subject,
-                      const struct request *request, const struct asked *asked)
+                      const struct request *request, const struct asked *asked,
+                      const struct vector_choice *choice)
 {
     struct buffer *json = exchange_buffer(x);
     struct printer p;
@@ -188,6 +189,7 @@ static enum err reply(struct exchange *x, const struct vector_subject *subject,
     printer_open(&p, '{');
     vector_print_head(&p, subject);
     printer_key_text(&p, "metric", vector_metrics[request->metric]);
+    vector_print_choice(&p, choice);
     printer_key(&p, "results");
     printer_open(&p, '[');
     for (size_t i = 0; i < asked->count; i++) {
@@ -226,9 +228,10 @@ static enum err answer(struct exchange *x, const struct vector_subject *subject,
         .k = asked->k,
         .rows = (uint32_t)request->restrict_vocab,
     };
-    code = queries_nearest(subject->space.vectors, &search, request->exact,
-                           asked->results, asked->found);
-    return code ? code : reply(x, subject, request, asked);
+    struct vector_choice choice = vector_choose(x, subject, &search, request->exact);
+    code = queries_nearest(subject->space.vectors, &search, choice.exact, asked->results,
+                           asked->found);
+    return code ? code : reply(x, subject, request, asked, &choice);
 }
 
 static enum err read_request(struct exchange *x, struct request *request,

@@ -36,6 +36,36 @@ void vector_print_head(struct printer *p, const struct vector_subject *subject)
     printer_key_text(p, "model_digest", subject->lease.digest);
 }
 
+struct vector_choice vector_choose(struct exchange *x,
+                                   const struct vector_subject *subject,
+                                   const struct search *search, bool exact)
+{
+    struct vector_choice choice = {.exact = true};
+    if (exact)
+        return choice;
+    choice.index = "unsuited";
+    if (!queries_suit_index(subject->space.vectors, search))
+        return choice;
+    enum index_state state =
+        indexer_ask(exchange_server(x)->indexer, &subject->lease, &choice.fraction);
+    choice.exact = state != INDEX_READY;
+    choice.index = choice.exact ? index_state_names[state] : "used";
+    return choice;
+}
+
+void vector_print_choice(struct printer *p, const struct vector_choice *choice)
+{
+    printer_key_flag(p, "exact", choice->exact);
+    if (!choice->index)
+        return;
+    printer_key(p, "index");
+    printer_open(p, '{');
+    printer_key_text(p, "state", choice->index);
+    if (choice->fraction > 0)
+        printer_key_number(p, "fraction", choice->fraction);
+    printer_close(p, '}');
+}
+
 enum err vector_check_count(struct exchange *x, size_t count, const char *pointer,
                             struct err_info *info)
 {

@@ -6,6 +6,7 @@
 
 #include "api/infer_request.h"
 #include "api/vector_space.h"
+#include "model/vectors/queries.h"
 
 #define VECTOR_K_MAX 1000000
 #define VECTOR_WORDS_MAX 1000 /* of one list in a request */
@@ -40,6 +41,22 @@ MUST_CHECK enum err vector_check_answers(const struct vector_subject *subject,
 /* Refuses to hold `count` vectors at once when they would take too much memory. */
 MUST_CHECK enum err vector_check_memory(const struct vector_subject *subject,
                                         size_t count, struct err_info *info);
+
+/* What answers a request, and why it is not the index where one was wished for. */
+struct vector_choice {
+    bool exact;        /* every vector is compared */
+    const char *index; /* NULL: none was wished for; "used", "unsuited", or as in
+                        * index_state_names */
+    double fraction;   /* of "building" */
+};
+
+/* Chooses for a search; sees to it that a model that needs an index gets one, and may
+ * wait a moment for it. */
+struct vector_choice vector_choose(struct exchange *x,
+                                   const struct vector_subject *subject,
+                                   const struct search *search, bool exact);
+/* "exact", and where an index was wished for "index", into an open object. */
+void vector_print_choice(struct printer *p, const struct vector_choice *choice);
 
 /* The word at `pointer` in the body: *word and *row as vector_space_find says.
  * ERR_INVALID when it is no string, ERR_UNKNOWN_WORDS; both are added to the exchange's

@@ -15,6 +15,7 @@
 #include "model/lm/lm.h"
 #include "model/text/tokenizer.h"
 #include "model/text/vocab.h"
+#include "model/vectors/vectors.h"
 
 #define TEXT_MAX (1u << 20)           /* spec and result */
 #define SECTION_MAX ((size_t)1 << 40) /* tokenizer and vocabulary */
@@ -185,5 +186,6 @@ void model_release(struct model *model)
 
 size_t model_memory(const struct model *model)
 {
-    return sizeof *model + model->size;
+    return sizeof *model + model->size +
+           (model->vectors ? vectors_index_memory(model->vectors) : 0);
 }

@@ -7,6 +7,7 @@
 
 enum {
     RANK_GAUGES = 15,
+    RANK_INDEXER = 18,
     RANK_REGISTRY = 20,
     RANK_JOBS = 30,      /* the queue: running jobs and their wishes */
     RANK_LISTENERS = 40, /* who wants to hear of events */

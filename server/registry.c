@@ -20,7 +20,9 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "model/vectors/hnsw.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
 
@@ -216,43 +218,67 @@ static enum err wait_for_room(struct registry *registry, uint64_t bytes,
     return ERR_OK;
 }
 
-static enum err read_object(struct store *store, const struct model_row *row, char *bytes,
-                            struct err_info *info)
+/* New memory with the whole object. */
+static enum err read_object(struct store *store, int64_t id, uint64_t size, char **out)
 {
     struct store_object *object = NULL;
-    enum err code = store_object_open(store, row->object, &object);
+    char *bytes = *out = size <= SIZE_MAX ? memory_new_unset((size_t)size, 1) : NULL;
+    if (!bytes)
+        return ERR_NO_MEMORY;
+    enum err code = store_object_open(store, id, &object);
     uint64_t at = 0;
-    while (!code && at < row->bytes) {
+    while (!code && at < size) {
         size_t got = 0;
-        uint64_t rest = row->bytes - at;
-        size_t size = rest < READ_CHUNK ? (size_t)rest : READ_CHUNK;
-        code = store_object_read(object, at, bytes + at, size, &got);
+        uint64_t rest = size - at;
+        size_t most = rest < READ_CHUNK ? (size_t)rest : READ_CHUNK;
+        code = store_object_read(object, at, bytes + at, most, &got);
         if (!code && got == 0)
             code = ERR_INTEGRITY;
         at += got;
     }
     store_object_close(object);
-    return code ? err_set(info, code, "model %s could not be read: %s", row->name,
-                          err_text(code))
-                : ERR_OK;
+    if (!code)
+        return ERR_OK;
+    free(bytes);
+    *out = NULL;
+    return code;
+}
+
+/* Without its index a model only answers more slowly, so this cannot fail. */
+static void load_index(struct store *store, const struct model_row *row,
+                       const struct model *model)
+{
+    char *bytes = NULL;
+    struct hnsw *index = NULL;
+    struct err_info info = {0};
+    if (row->index_object == 0 || !model->vectors)
+        return;
+    enum err code = read_object(store, row->index_object, row->index_bytes, &bytes);
+    if (!code)
+        code = hnsw_load_file_take(model->vectors, bytes, (size_t)row->index_bytes,
+                                   &index, &info);
+    if (!code && !vectors_attach_index(model->vectors, index))
+        hnsw_free(index);
+    if (code)
+        LOG_EVENT(LOG_WARNING, "index_not_loaded", LOG_T("model", row->name),
+                  LOG_T("error", err_text(code)));
 }
 
 static enum err load(struct store *store, const struct model_row *row,
                      struct model **model, struct err_info *info)
 {
+    char *bytes;
     *model = NULL;
-    if (row->bytes > SIZE_MAX)
-        return err_set(info, ERR_LIMIT, "the model is larger than an address space");
-    char *bytes = memory_new_unset((size_t)row->bytes, 1);
-    if (!bytes)
-        return err_set(info, ERR_NO_MEMORY, "not enough memory to load model %s",
-                       row->name);
-    enum err code = read_object(store, row, bytes, info);
-    if (code) {
-        free(bytes);
-        return code;
-    }
-    return model_load_take(bytes, (size_t)row->bytes, model, info);
+    enum err code = read_object(store, row->object, row->bytes, &bytes);
+    if (code == ERR_NO_MEMORY)
+        return err_set(info, code, "not enough memory to load model %s", row->name);
+    if (code)
+        return err_set(info, code, "model %s could not be read: %s", row->name,
+                       err_text(code));
+    code = model_load_take(bytes, (size_t)row->bytes, model, info);
+    if (!code)
+        load_index(store, row, *model);
+    return code;
 }
 
 /* Keeps the number of remembered failures bounded. Lock held. */
@@ -323,11 +349,12 @@ static struct entry *load_entry(struct registry *registry, const struct model_ro
         err_set(info, ERR_NO_MEMORY, "not enough memory to load model %s", row->name);
         return NULL;
     }
-    enum err code = wait_for_room(registry, row->bytes, &local);
+    uint64_t bytes = row->bytes + row->index_bytes;
+    enum err code = wait_for_room(registry, bytes, &local);
     if (!code) {
         if (is_listed(registry, entry)) {
-            entry->bytes = row->bytes;
-            registry->bytes += row->bytes;
+            entry->bytes = bytes;
+            registry->bytes += bytes;
         }
         lock_release(&registry->lock);
         code = load(registry->store, row, &model, &local);
@@ -414,6 +441,52 @@ enum err registry_acquire(struct registry *registry, const char *name,
     if (registry_try_acquire(registry, name, lease))
         return ERR_OK;
     return acquire_from_store(registry, name, lease, info);
+}
+
+/* The entry that holds the lease's very copy of its model. Lock held. */
+static struct entry *entry_of_lease(const struct registry *registry,
+                                    const struct lease *lease)
+{
+    struct entry *entry = find_entry(registry, lease->name);
+    return entry && entry->model == lease->model ? entry : NULL;
+}
+
+enum err registry_reserve(struct registry *registry, const struct lease *lease,
+                          uint64_t bytes, struct err_info *info)
+{
+    enum err code = ERR_OK;
+    lock_take(&registry->lock);
+    struct entry *entry = entry_of_lease(registry, lease);
+    if (!entry)
+        code = err_set(info, ERR_CONFLICT, "the model was unloaded meanwhile");
+    else if (entry->bytes + bytes > registry->memory_bytes)
+        code = err_set(info, ERR_LIMIT,
+                       "%llu bytes more than the model are over the setting "
+                       "model_cache_bytes",
+                       (unsigned long long)bytes);
+    else if (!make_room(registry, bytes))
+        code = err_set(info, ERR_UNAVAILABLE,
+                       "the memory for models is taken by models in use");
+    if (!code) {
+        entry->bytes += bytes;
+        registry->bytes += bytes;
+        tell_metrics(registry);
+    }
+    lock_release(&registry->lock);
+    return code;
+}
+
+void registry_measure(struct registry *registry, const struct lease *lease)
+{
+    lock_take(&registry->lock);
+    struct entry *entry = entry_of_lease(registry, lease);
+    if (entry) {
+        uint64_t bytes = model_memory(entry->model);
+        registry->bytes = registry->bytes - entry->bytes + bytes;
+        entry->bytes = bytes;
+        tell_metrics(registry);
+    }
+    lock_release(&registry->lock);
 }
 
 enum model_state registry_state(struct registry *registry, const char *name)

@@ -17,7 +17,7 @@ struct metrics;
 /* A model in use; give it back with registry_release. */
 struct lease {
     struct model *model;
-    char name[STORE_NAME_SIZE];     /* the model's own name, also when asked by alias */
+    char name[STORE_NAME_SIZE]; /* the model's own name, also when asked by alias */
     char digest[STORE_DIGEST_SIZE];
 };
 
@@ -34,6 +34,14 @@ MUST_CHECK enum err registry_acquire(struct registry *registry, const char *name
 MUST_CHECK bool registry_try_acquire(struct registry *registry, const char *name,
                                      struct lease *lease);
 void registry_release(struct lease *lease);
+
+/* Reserves memory for something that is to be added to a loaded model, dropping idle
+ * models where it must. ERR_LIMIT when it can never be had, ERR_UNAVAILABLE when it is
+ * taken by models in use, ERR_CONFLICT when this copy of the model is loaded no more. */
+MUST_CHECK enum err registry_reserve(struct registry *registry, const struct lease *lease,
+                                     uint64_t bytes, struct err_info *info);
+/* Counts anew what a loaded model holds, in the place of what was reserved. */
+void registry_measure(struct registry *registry, const struct lease *lease);
 
 enum model_state registry_state(struct registry *registry, const char *name);
 /* Drops the loaded copy of the model with this name or alias (unload, or after a replace

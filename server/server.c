@@ -63,11 +63,24 @@ static enum err open_store(struct server *server, struct err_info *info)
     return store_open(&how, &server->store, info);
 }
 
+/* And the indexer: requests that wait for it never take the last thread of the pool. */
 static enum err start_pool(struct server *server)
 {
-    int64_t threads = server->settings.inference_threads;
-    return pool_new(threads ? (size_t)threads : parallel_cores(),
-                    (size_t)server->settings.inference_queue, &server->pool);
+    const struct settings *settings = &server->settings;
+    int64_t wanted = settings->inference_threads;
+    size_t threads = wanted ? (size_t)wanted : parallel_cores();
+    const struct indexer_setup setup = {
+        .store = server->store,
+        .registry = server->registry,
+        .rows_min = (uint32_t)settings->index_rows,
+        .build_seconds = (double)settings->index_seconds,
+        .wait_seconds = (double)settings->index_wait_seconds,
+        .waiters_max = threads - 1,
+        .threads = parallel_cores(),
+    };
+    enum err code = indexer_new(&setup, &server->indexer);
+    return code ? code
+                : pool_new(threads, (size_t)settings->inference_queue, &server->pool);
 }
 
 static enum err start_jobs(struct server *server, struct err_info *info)
@@ -140,7 +153,9 @@ void server_stop(struct server *server)
     server_drain(server, (double)server->settings.drain_seconds);
     jobs_stop(server->jobs, (double)server->settings.drain_seconds);
     gauges_free(server->gauges);
+    indexer_stop(server->indexer);
     pool_free(server->pool);
+    indexer_free(server->indexer);
     registry_free(server->registry);
     if (server->store)
         store_close(server->store);

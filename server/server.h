@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/err.h"
+#include "server/indexer.h"
 #include "server/jobs.h"
 #include "server/metrics.h"
 #include "server/pool.h"
@@ -21,6 +22,7 @@ struct server {
     struct metrics *metrics;
     struct registry *registry;
     struct pool *pool;
+    struct indexer *indexer;
     struct jobs *jobs;
     struct gauges *gauges;
     atomic_int phase;   /* enum server_phase */

@@ -30,6 +30,9 @@
     X(inference_threads, INTEGER, "0", 0, 256, "threads that compute answers; 0: one a core") \
     X(inference_queue, INTEGER, "1024", 1, 100000, "requests that may wait for a thread") \
     X(model_cache_bytes, INTEGER, "4294967296", 1048576, 1099511627776, "memory for loaded models") \
+    X(index_rows, INTEGER, "50000", 1, 4000000000, "word vectors from which exact:false makes an index") \
+    X(index_seconds, INTEGER, "3600", 1, 1000000, "time after which making an index is given up") \
+    X(index_wait_seconds, INTEGER, "2", 0, 600, "time a request may wait for an index being made") \
     X(job_queue, INTEGER, "100", 1, 10000, "training jobs that may wait")                \
     X(jobs_at_once, INTEGER, "1", 1, 64, "trainer processes at the same time")           \
     X(job_attempts, INTEGER, "3", 1, 100, "starts of a job before it has failed")        \

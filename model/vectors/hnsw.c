@@ -190,6 +190,7 @@ void hnsw_free(struct hnsw *hnsw)
         return;
     for (int i = 0; i < 3; i++)
         free(hnsw->owned[i]);
+    free(hnsw->file);
     free(hnsw->locks);
     free(hnsw);
 }
@@ -197,8 +198,16 @@ void hnsw_free(struct hnsw *hnsw)
 size_t hnsw_memory(const struct hnsw *hnsw)
 {
     size_t count = hnsw->vectors->count;
+    if (!hnsw->owned[0])
+        return sizeof *hnsw + hnsw->file_size;
     return sizeof *hnsw + (count + 1) * sizeof *hnsw->starts +
            (count * (2 * hnsw->links + 1) + hnsw->starts[count]) * sizeof *hnsw->base;
+}
+
+uint64_t hnsw_memory_needed(uint32_t count, const struct hnsw_settings *settings)
+{
+    uint64_t lists = 2 * (uint64_t)settings->links + 1 + 2, word = sizeof(uint32_t);
+    return sizeof(struct hnsw) + count * (lists * word + sizeof(uint64_t) + 1);
 }
 
 enum err hnsw_write(const struct hnsw *hnsw, struct artefact_writer *writer)
@@ -214,6 +223,20 @@ enum err hnsw_write(const struct hnsw *hnsw, struct artefact_writer *writer)
         code = artefact_put(writer, "hnsw.base", ARTEFACT_U32, 1, &base, hnsw->base);
     if (!code)
         code = artefact_put(writer, "hnsw.upper", ARTEFACT_U32, 1, &upper, hnsw->upper);
+    return code;
+}
+
+static const char file_kind[] = "hnsw";
+
+enum err hnsw_write_file(const struct hnsw *hnsw, const struct writer *to)
+{
+    struct artefact_writer *writer = NULL;
+    enum err code = artefact_begin(to, file_kind, &writer);
+    if (!code)
+        code = hnsw_write(hnsw, writer);
+    if (!code)
+        code = artefact_finish(writer);
+    artefact_writer_free(writer);
     return code;
 }
 
@@ -290,5 +313,25 @@ enum err hnsw_load(const struct vectors *vectors, const struct artefact *artefac
         return err_set(info, ERR_BAD_MODEL_FILE, "The model file's index is damaged");
     }
     *out = hnsw;
+    return ERR_OK;
+}
+
+enum err hnsw_load_file_take(const struct vectors *vectors, void *bytes, size_t size,
+                             struct hnsw **out, struct err_info *info)
+{
+    struct artefact *artefact = NULL;
+    *out = NULL;
+    enum err code = artefact_parse(span_of(bytes, size), &artefact, info);
+    if (!code && strcmp(artefact_kind(artefact), file_kind) == 0)
+        code = hnsw_load(vectors, artefact, out, info);
+    if (!code && !*out)
+        code = err_set(info, ERR_BAD_MODEL_FILE, "The file is no index");
+    artefact_free(artefact);
+    if (code) {
+        free(bytes);
+        return code;
+    }
+    (*out)->file = bytes;
+    (*out)->file_size = size;
     return ERR_OK;
 }

@@ -26,7 +26,10 @@ MUST_CHECK enum err hnsw_build(const struct vectors *vectors,
                                const struct hnsw_settings *settings,
                                const struct progress *progress, struct hnsw **out);
 void hnsw_free(struct hnsw *hnsw);
+/* Bytes it holds of its own: little where it lies in a model's file. */
 size_t hnsw_memory(const struct hnsw *hnsw);
+/* About the bytes that building an index over so many rows takes. */
+uint64_t hnsw_memory_needed(uint32_t count, const struct hnsw_settings *settings);
 
 /* Up to k rows of greatest cosine with query[stride], in falling order; `width` ≥ k
  * candidates are kept on the way (0: the default), more find more. */
@@ -39,5 +42,13 @@ MUST_CHECK enum err hnsw_write(const struct hnsw *hnsw, struct artefact_writer *
 MUST_CHECK enum err hnsw_load(const struct vectors *vectors,
                               const struct artefact *artefact, struct hnsw **out,
                               struct err_info *info);
+
+/* The same sections as a file of their own, an artefact of the kind "hnsw". */
+MUST_CHECK enum err hnsw_write_file(const struct hnsw *hnsw, const struct writer *to);
+/* Takes `bytes` (from memory_new_aligned) in every case; the index uses them in place.
+ * ERR_BAD_MODEL_FILE when they are no index of as many rows. */
+MUST_CHECK enum err hnsw_load_file_take(const struct vectors *vectors, void *bytes,
+                                        size_t size, struct hnsw **out,
+                                        struct err_info *info);
 
 #endif

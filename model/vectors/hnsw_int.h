@@ -22,7 +22,9 @@ struct hnsw {
     uint32_t *base;         /* [count][2 links + 1] */
     uint32_t *upper;        /* lists of levels 1 … of each node, links + 1 each */
     void *owned[3];         /* starts, base, upper when not views into a file */
-    atomic_flag *locks;     /* [count] while it is built, else NULL */
+    void *file;             /* the file they are views into, when it is its own */
+    size_t file_size;
+    atomic_flag *locks; /* [count] while it is built, else NULL */
 };
 
 struct hnsw_candidate {

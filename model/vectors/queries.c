@@ -41,13 +41,18 @@ static enum err ask_index(const struct hnsw *index, const struct vectors *vector
     return code;
 }
 
+bool queries_suit_index(const struct vectors *vectors, const struct search *search)
+{
+    bool restricted = search->rows && search->rows < vectors->count;
+    return !restricted && search->metric == METRIC_COSINE &&
+           search->k < vectors->count / 4;
+}
+
 enum err queries_nearest(const struct vectors *vectors, const struct search *search,
                          bool exact, struct neighbour *results, size_t *found)
 {
     const struct hnsw *index = atomic_load(&vectors->index);
-    bool restricted = search->rows && search->rows < vectors->count;
-    if (exact || !index || restricted || search->metric != METRIC_COSINE ||
-        search->k >= vectors->count / 4)
+    if (exact || !index || !queries_suit_index(vectors, search))
         return search_exact(vectors, search, results, found);
     enum err code = ERR_OK;
     for (size_t q = 0; q < search->question_count && !code; q++)
@@ -187,7 +192,8 @@ enum err queries_analogy(const struct vectors *vectors, const struct analogy *an
             .rows = options->rows,
             .threads = options->threads,
         };
-        code = search_exact(vectors, &search, results, found);
+        bool exact = !add || !options->approximate;
+        code = queries_nearest(vectors, &search, exact, results, found);
     }
     fini_room(&room);
     return code;

@@ -10,8 +10,12 @@
 
 #define QUERIES_ANALOGY_WORDS_MAX 32u /* positive and negative together */
 
-/* As search_exact; where `exact` is false, the metric is cosine and the vectors have an
- * index, the index answers (restricted to the first rows it is exact again). */
+/* Whether an index could answer this search: by cosine, among all rows, each question one
+ * vector, and not for a large part of the rows. */
+bool queries_suit_index(const struct vectors *vectors, const struct search *search);
+
+/* As search_exact; where `exact` is false, the vectors have an index and the search suits
+ * it, the index answers. */
 MUST_CHECK enum err queries_nearest(const struct vectors *vectors,
                                     const struct search *search, bool exact,
                                     struct neighbour *results, size_t *found);
@@ -33,6 +37,7 @@ struct analogy_options {
     bool exclude_inputs; /* the words asked with are no answers */
     uint32_t rows;       /* only the first so many answer; 0: all */
     unsigned threads;    /* 0: as many as pay */
+    bool approximate;    /* 3CosAdd only: an index may answer, as in queries_nearest */
 };
 
 /* Fills results[count][k] and found[count]: by 3CosAdd the rows nearest in cosine to the

@@ -171,6 +171,11 @@ size_t vectors_memory(const struct vectors *vectors)
     size_t bytes = sizeof *vectors + vectors->count * sizeof(float);
     if (vectors->owned_matrix)
         bytes += vectors->count * vectors->stride * sizeof(float);
+    return bytes + vectors_index_memory(vectors);
+}
+
+size_t vectors_index_memory(const struct vectors *vectors)
+{
     const struct hnsw *index = atomic_load(&vectors->index);
-    return bytes + (index ? hnsw_memory(index) : 0);
+    return index ? hnsw_memory(index) : 0;
 }

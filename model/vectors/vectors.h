@@ -62,5 +62,7 @@ uint64_t vectors_count_of(const struct vectors *vectors, uint32_t row);
 bool vectors_of_word(const struct vectors *vectors, struct span word, float *to);
 
 size_t vectors_memory(const struct vectors *vectors);
+/* The part of it that is the index; 0 without one. */
+size_t vectors_index_memory(const struct vectors *vectors);
 
 #endif

@@ -3,8 +3,6 @@
  * n-gram rows are views into the file, only the lengths of the rows are computed. */
 #include "model/vectors/vectors_file.h"
 
-#include <stdatomic.h>
-
 #include "base/memory.h"
 #include "model/text/vocab.h"
 #include "model/vectors/hnsw.h"
@@ -65,29 +63,6 @@ enum err vectors_file_write_model(const struct writer *to, const struct train_sp
         code = put_new_index(writer, spec, corpus, matrix, dim, progress);
     if (!code)
         code = model_write_result(writer, result);
-    if (!code)
-        code = artefact_finish(writer);
-    artefact_writer_free(writer);
-    return code;
-}
-
-enum err vectors_file_write_indexed(const struct model *model, const struct writer *to)
-{
-    const struct vectors *vectors = model->vectors;
-    const struct hnsw *index = vectors ? atomic_load(&vectors->index) : NULL;
-    struct artefact_writer *writer = NULL;
-    if (!index || vectors->first_id != VOCAB_RESERVED)
-        return ERR_INVALID;
-    enum err code = artefact_begin(to, model->kind->name, &writer);
-    if (!code)
-        code = model_write_head(writer, &model->spec, model->tokenizer, model->vocab);
-    if (!code)
-        code = vectors_file_write(writer, vectors->matrix, vectors->count, vectors->dim,
-                                  vectors->subwords);
-    if (!code)
-        code = hnsw_write(index, writer);
-    if (!code)
-        code = model_write_result(writer, &model->result);
     if (!code)
         code = artefact_finish(writer);
     artefact_writer_free(writer);

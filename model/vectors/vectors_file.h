@@ -30,11 +30,6 @@ MUST_CHECK enum err vectors_file_write_model(const struct writer *to,
                                              const struct progress *progress,
                                              const struct train_result *result);
 
-/* The model file of a loaded model of word vectors with the index that was since attached
- * to them; ERR_INVALID when there is none. */
-MUST_CHECK enum err vectors_file_write_indexed(const struct model *model,
-                                               const struct writer *to);
-
 /* The load function of every kind of word vectors: sets model->vectors. */
 MUST_CHECK enum err vectors_file_load(struct model *model,
                                       const struct artefact *artefact,

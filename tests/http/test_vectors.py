@@ -7,7 +7,12 @@ Four trained kinds answer about a tiny text; what is exact is checked against ve
 import base64
 import json
 import math
+import os
+import random
 import struct
+import tempfile
+import threading
+import time
 
 import harness
 from firth import Firth, near, run
@@ -99,6 +104,11 @@ def test_what_neighbours_may_be_asked():
         assert both[0]["neighbors"] == ask(word="king", k=3)[0]["neighbors"]
         assert ask(word="KING")[0]["query"] == "king", "a lower-cased model finds KING"
         assert ask(word="king", exact=False) == ask(word="king", exact=True)
+        reply = firth.ok("POST", "/neighbors", {"model": "svd", "word": "king", "k": 2,
+                                                "exact": False})
+        assert reply["exact"] is True and reply["index"] == {"state": "small"}, reply
+        reply = firth.ok("POST", "/neighbors", {"model": "svd", "word": "king"})
+        assert reply["exact"] is True and "index" not in reply, reply
 
 
 def test_wrong_questions_name_their_fields():
@@ -368,6 +378,163 @@ def test_bad_vector_files_keep_nothing():
         harness.is_problem(put(firth, word2vec(), "word3vec"), 422)
 
 
+def cloud(count=3000, dim=8, seed=1):
+    """A word2vec file of random vectors in clusters, words w0, w1 …"""
+    chance = random.Random(seed)
+    centres = [[chance.gauss(0, 1) for _ in range(dim)] for _ in range(50)]
+    lines = [f"{count} {dim}"]
+    for i in range(count):
+        centre = centres[i % 50]
+        lines.append(f"w{i} " + " ".join(f"{c + chance.gauss(0, 0.5):.5f}" for c in centre))
+    return "\n".join(lines) + "\n"
+
+
+def ask_index(firth, queries=("w1", "w2"), **more):
+    return firth.ok("POST", "/neighbors", {"model": "plane", "queries": list(queries), "k": 10,
+                                           "exact": False, **more})
+
+
+def with_index(firth, **more):
+    """Asks until the index answers; the answer."""
+    until = time.monotonic() + 60
+    while True:
+        reply = ask_index(firth, **more)
+        if not reply["exact"]:
+            assert reply["index"] == {"state": "used"}, reply
+            return reply
+        assert reply["index"]["state"] == "building", reply
+        assert time.monotonic() < until, "the index is never ready"
+
+
+def log_events(firth, event):
+    with open(firth.log.name, encoding="utf-8") as file:
+        return [row for row in map(json.loads, file) if row["event"] == event]
+
+
+INDEXED = {"index-rows": 1000, "index-wait-seconds": 30, "inference-threads": 4}
+
+
+def test_an_index_is_made_on_demand_and_kept():
+    with tempfile.TemporaryDirectory() as folder:
+        with Firth(folder, **INDEXED) as firth:
+            put(firth, cloud())
+            ask_index(firth, exact=True)
+            before = firth.get("/models/plane")
+            queries = [f"w{i}" for i in range(0, 3000, 60)]
+            near_ones = ask_index(firth, queries)
+            assert near_ones["exact"] is False and near_ones["index"] == {"state": "used"}
+            exact = ask_index(firth, queries, exact=True)
+            assert exact["exact"] is True and "index" not in exact
+            hits = 0
+            for a, b in zip(near_ones["results"], exact["results"]):
+                assert len(a["neighbors"]) == 10 and a["query"] == b["query"]
+                assert a["query"] not in {row["word"] for row in a["neighbors"]}
+                hits += len({row["word"] for row in a["neighbors"]} &
+                            {row["word"] for row in b["neighbors"]})
+            assert hits >= 0.95 * 10 * len(queries), hits
+            after = firth.get("/models/plane")
+            assert after.headers["etag"] == before.headers["etag"]
+            assert after.json()["digest"] == before.json()["digest"] == exact["model_digest"]
+            assert len(log_events(firth, "index_built")) == 1
+        with Firth(folder, **INDEXED) as firth:
+            again = ask_index(firth, queries)
+            assert again["exact"] is False and again["results"] == near_ones["results"]
+            assert not log_events(firth, "index_built"), "it was stored"
+            firth.ok("POST", "/models/plane/unload", status=200)
+            assert ask_index(firth, queries)["results"] == near_ones["results"]
+            assert put(firth, cloud(2000, seed=2), more="&replace=true").status == 200
+            other = ask_index(firth)
+            assert other["exact"] is False and other["model_digest"] != again["model_digest"]
+            assert len(log_events(firth, "index_built")) == 1, "a new version has a new index"
+        with Firth(folder, **{**INDEXED, "index-rows": 100000}) as firth:
+            reply = ask_index(firth)
+            assert reply["exact"] is False and reply["results"] == other["results"]
+        out, _ = run("check", "--store", os.path.join(folder, "test.db"))
+
+
+def test_analogies_through_the_index():
+    with Firth(**INDEXED) as firth:
+        put(firth, cloud())
+        ask_index(firth)
+        question = {"model": "plane", "positive": ["w1", "w2"], "negative": ["w3"], "k": 5}
+        exact = firth.ok("POST", "/analogy", question)
+        assert exact["exact"] is True and "index" not in exact
+        close = firth.ok("POST", "/analogy", {**question, "exact": False})
+        assert close["exact"] is False and close["index"] == {"state": "used"}
+        assert close["results"][0]["answers"][0] == exact["results"][0]["answers"][0]
+        words = {row["word"] for row in close["results"][0]["answers"]}
+        assert len(words) == 5 and not words & {"w1", "w2", "w3"}
+        product = firth.ok("POST", "/analogy", {**question, "exact": False, "method": "3cosmul"})
+        assert product["exact"] is True and product["index"] == {"state": "unsuited"}
+
+
+def test_where_an_index_is_of_no_use():
+    with Firth(**INDEXED) as firth:
+        put(firth, cloud())
+        for more in ({"metric": "dot"}, {"metric": "euclidean"}, {"restrict_vocab": 100},
+                     {"k": 1000}):
+            reply = ask_index(firth, **more)
+            assert reply["exact"] is True and reply["index"] == {"state": "unsuited"}, more
+        assert not log_events(firth, "index_built")
+        harness.is_problem(firth.post("/neighbors", {"model": "plane", "word": "w1",
+                                                     "exact": "no"}), 422)
+
+
+def test_many_who_ask_at_once_share_one_build():
+    with Firth(**INDEXED) as firth:
+        put(firth, cloud(6000))
+        replies = []
+
+        def one():
+            replies.append(with_index(firth, queries=("w5",)))
+        threads = [threading.Thread(target=one) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(replies) == 12 and all(r["results"] == replies[0]["results"] for r in replies)
+        assert len(log_events(firth, "index_built")) == 1
+
+
+def test_nobody_waits_longer_than_told():
+    with Firth(**{**INDEXED, "index-wait-seconds": 0}) as firth:
+        put(firth, cloud(20000))
+        reply = ask_index(firth)
+        assert reply["exact"] is True and reply["index"]["state"] == "building", reply
+        assert reply["results"] == ask_index(firth, exact=True)["results"]
+        assert firth.get("/livez").status == 200
+    # The build was given up with the daemon, whose end did not wait for it.
+
+
+def test_an_index_that_would_not_fit_is_refused():
+    with Firth(**{**INDEXED, "model-cache-bytes": 1 << 20}) as firth:
+        put(firth, cloud(6000, 4))
+        reply = ask_index(firth)
+        assert reply["exact"] is True and reply["index"] == {"state": "failed"}, reply
+        assert ask_index(firth)["index"] == {"state": "failed"}
+        assert len(log_events(firth, "index_not_built")) == 1
+
+
+def test_a_damaged_index_is_made_again():
+    import sqlite3
+    with tempfile.TemporaryDirectory() as folder:
+        with Firth(folder, **INDEXED) as firth:
+            put(firth, cloud())
+            first = with_index(firth)
+        store = sqlite3.connect(os.path.join(folder, "test.db"))
+        store.execute("UPDATE chunk SET data = zeroblob(length(data)) WHERE object IN"
+                      " (SELECT object FROM model_index)")
+        store.commit()
+        store.close()
+        with Firth(folder, **INDEXED) as firth:
+            assert with_index(firth)["exact"] is first["exact"] is False
+            assert len(log_events(firth, "index_not_loaded")) == 1
+            assert len(log_events(firth, "index_built")) == 1
+        with Firth(folder, **INDEXED) as firth:
+            with_index(firth)
+            assert not log_events(firth, "index_built")
+
+
 ANALOGIES = ": capital\nfrance paris italy rome\nfrance paris italy oz\n: gram1-x\n" \
     "king queen the land\n"
 
@@ -400,8 +567,6 @@ def test_evaluation():
 
 
 def test_the_command_line_says_the_same():
-    import os
-    import tempfile
     with tempfile.TemporaryDirectory() as folder:
         store, file, questions = (os.path.join(folder, n) for n in ("s.db", "v.txt", "q.txt"))
         with open(file, "w") as out:

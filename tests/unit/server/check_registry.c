@@ -260,6 +260,28 @@ START_TEST(forgetting_while_loading_harms_nobody)
 }
 END_TEST
 
+START_TEST(what_is_added_to_a_model_is_reserved)
+{
+    uint64_t one = room_for_one();
+    make_registry(one + 1000);
+    struct lease first = acquire("first");
+    uint64_t own = model_memory(first.model);
+    ck_assert_int_eq(registry_reserve(registry, &first, one + 1001 - own, NULL),
+                     ERR_LIMIT);
+    ck_assert_int_eq(registry_reserve(registry, &first, one + 1000 - own, NULL), ERR_OK);
+    ck_assert_int_eq(registry_reserve(registry, &first, 1, NULL), ERR_LIMIT);
+    registry_measure(registry, &first);
+    ck_assert_int_eq(registry_reserve(registry, &first, one + 1000 - own, NULL), ERR_OK);
+    registry_measure(registry, &first);
+    registry_forget(registry, "first");
+    ck_assert_int_eq(registry_reserve(registry, &first, 1, NULL), ERR_CONFLICT);
+    registry_measure(registry, &first);
+    registry_release(&first);
+    struct lease second = acquire("second");
+    registry_release(&second);
+}
+END_TEST
+
 UNIT_SUITE(registry)
 {
     tcase_add_checked_fixture(unit, setup, teardown);
@@ -272,4 +294,5 @@ UNIT_SUITE(registry)
     tcase_add_test(unit, an_alias_moves_and_both_models_stay);
     tcase_add_test(unit, a_damaged_model_fails_until_it_is_replaced);
     tcase_add_test(unit, forgetting_while_loading_harms_nobody);
+    tcase_add_test(unit, what_is_added_to_a_model_is_reserved);
 }

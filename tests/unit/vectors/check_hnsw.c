@@ -213,7 +213,67 @@ static bool has_index(const struct model *model)
     return atomic_load(&model->vectors->index) != NULL;
 }
 
-/* Asked for at training, or attached later and written with the model. */
+/* Builds an index and loads its file, after changing the byte at `damage` from its end.
+ */
+static struct hnsw *load_file(const struct vectors *vectors, size_t damage)
+{
+    struct buffer file;
+    struct hnsw *built = build(vectors, 1), *loaded;
+    buffer_init(&file, 1 << 24);
+    struct writer writer = writer_to_buffer(&file);
+    ck_assert_int_eq(hnsw_write_file(built, &writer), ERR_OK);
+    char *bytes = memory_new_aligned(file.size, 1);
+    memcpy(bytes, file.bytes, file.size);
+    if (damage)
+        bytes[file.size - damage] ^= 1;
+    enum err code = hnsw_load_file_take(vectors, bytes, file.size, &loaded, NULL);
+    ck_assert_int_eq(code, damage ? ERR_BAD_MODEL_FILE : ERR_OK);
+    hnsw_free(built);
+    buffer_fini(&file);
+    return loaded;
+}
+
+START_TEST(index_in_a_file_of_its_own)
+{
+    struct fixture fixture;
+    fixture_init(&fixture, 2000, 16, false, 5);
+    struct hnsw *built = build(fixture.vectors, 1);
+    struct hnsw *loaded = load_file(fixture.vectors, 0);
+    struct neighbour a[5], b[5];
+    size_t found;
+    for (uint32_t row = 0; row < 50; row++) {
+        const float *query = vectors_row(fixture.vectors, row);
+        ck_assert_int_eq(hnsw_search(built, query, 5, 0, a, &found), ERR_OK);
+        ck_assert_int_eq(hnsw_search(loaded, query, 5, 0, b, &found), ERR_OK);
+        for (size_t i = 0; i < 5; i++)
+            ck_assert_uint_eq(a[i].row, b[i].row);
+    }
+    struct hnsw_settings settings = hnsw_defaults();
+    ck_assert_uint_ge(hnsw_memory_needed(2000, &settings), hnsw_memory(built));
+    ck_assert_uint_le(hnsw_memory_needed(2000, &settings), hnsw_memory(built) * 12 / 10);
+    hnsw_free(built);
+    hnsw_free(loaded);
+    for (size_t damage = 1; damage < 4000; damage += 331)
+        ck_assert_ptr_null(load_file(fixture.vectors, damage));
+    struct fixture other;
+    fixture_init(&other, 1999, 16, false, 5);
+    struct buffer file;
+    buffer_init(&file, 1 << 24);
+    struct writer writer = writer_to_buffer(&file);
+    built = build(fixture.vectors, 1);
+    ck_assert_int_eq(hnsw_write_file(built, &writer), ERR_OK);
+    char *bytes = memory_new_aligned(file.size, 1);
+    memcpy(bytes, file.bytes, file.size);
+    ck_assert_int_eq(hnsw_load_file_take(other.vectors, bytes, file.size, &loaded, NULL),
+                     ERR_BAD_MODEL_FILE);
+    hnsw_free(built);
+    buffer_fini(&file);
+    fixture_fini(&other);
+    fixture_fini(&fixture);
+}
+END_TEST
+
+/* Asked for at training, or kept in a file of its own. */
 START_TEST(index_in_the_model_file)
 {
     static const char *const kind_names[] = {"skipgram", "glove", "svd"};
@@ -231,14 +291,12 @@ START_TEST(index_in_the_model_file)
     ck_assert_int_eq(fixture_train(kind_names[_i], text, 1, params, 1, &bytes, &result),
                      ERR_OK);
     model = fixture_load(&bytes);
-    buffer_clear(&bytes);
-    struct writer writer = writer_to_buffer(&bytes);
-    ck_assert_int_eq(vectors_file_write_indexed(model, &writer), ERR_INVALID);
-    ck_assert(vectors_attach_index(model->vectors, build(model->vectors, 1)));
-    ck_assert_int_eq(vectors_file_write_indexed(model, &writer), ERR_OK);
-    model_release(model);
-    model = fixture_load(&bytes);
+    ck_assert(!has_index(model));
+    size_t before = model_memory(model);
+    struct hnsw *own = load_file(model->vectors, 0);
+    ck_assert(vectors_attach_index(model->vectors, own));
     ck_assert(has_index(model));
+    ck_assert_uint_gt(model_memory(model), before + 60 * 33 * 4);
     ck_assert_uint_eq(model->vectors->count, 60);
     model_release(model);
     buffer_fini(&bytes);
@@ -254,4 +312,5 @@ UNIT_SUITE(vectors_hnsw)
     tcase_add_test(unit, written_index_is_the_same);
     tcase_add_test(unit, unsound_index_is_refused);
     tcase_add_test(unit, queries_through_the_index);
+    tcase_add_test(unit, index_in_a_file_of_its_own);
 }
