@@ -219,6 +219,72 @@ static uint32_t count_numbers(struct span line)
     return count;
 }
 
+/* A whole number without a point: a word may be one, a number of a vector hardly is. */
+static bool is_whole(struct span field)
+{
+    size_t i = 0;
+    while (i < field.size && field.bytes[i] >= '0' && field.bytes[i] <= '9')
+        i++;
+    return field.size > 0 && i == field.size;
+}
+
+/* The line of `text` at `at`; false when there is none or it is not all there. */
+static bool line_at(struct span text, size_t at, bool ended, struct span *line)
+{
+    if (at >= text.size)
+        return false;
+    const char *feed = memchr(text.bytes + at, '\n', text.size - at);
+    *line = span_of(text.bytes + at,
+                    feed ? (size_t)(feed - text.bytes) - at : text.size - at);
+    return feed || ended;
+}
+
+/* Dimensions of a file whose first row has `most` fields behind its first one and whose
+ * second row has `fewer` numbers: fewer where all that is too much in the first row are
+ * whole numbers, so that the word is one of several fields ("7 11 0.2 0.3"). */
+static uint32_t dimensions_of(struct span line, uint32_t most, uint32_t fewer)
+{
+    size_t end = line.size, first;
+    for (uint32_t d = most; fewer > 0 && fewer < most && d > 0; d--, end = first - 1) {
+        if (!last_field(line, end, &first))
+            return most;
+        bool whole = is_whole(span_of(line.bytes + first, end - first));
+        if (whole != (d <= most - fewer))
+            return most;
+    }
+    return fewer > 0 && fewer < most ? fewer : most;
+}
+
+/* Whether the GloVe file begins with a line "count dimensions", as its program writes on
+ * demand, and if not, its dimensions as far as two lines tell. Two whole numbers might
+ * also be the row of a word that is a number: they are a header where the second line has
+ * as many numbers as they say, and more than one. */
+static enum err look_at_glove(struct import *import, bool *header)
+{
+    struct span line, second;
+    *header = false;
+    enum err code = want(import, BUFFER);
+    struct span text = span_of(import->buffer + import->start, available(import));
+    if (code || !line_at(text, 0, import->ended, &line))
+        return code;
+    uint32_t numbers = count_numbers(line), others = 0;
+    if (line_at(text, line.size + 1, import->ended, &second)) {
+        while (second.size > 1 && is_space(second.bytes[second.size - 1]))
+            second.size--;
+        others = count_numbers(second);
+    }
+    const char *space = memchr(line.bytes, ' ', line.size);
+    size_t before = space ? (size_t)(space - line.bytes) : 0;
+    uint64_t rows, dim = 0;
+    if (numbers == 1 && others > 1 &&
+        read_count(span_of(line.bytes, before), VOCAB_SIZE_MAX, &rows) &&
+        read_count(span_of(space + 1, line.size - before - 1), VECTORS_DIM_MAX, &dim))
+        *header = dim == others;
+    if (!*header && numbers <= VECTORS_DIM_MAX)
+        import->dim = dimensions_of(line, numbers, others);
+    return ERR_OK;
+}
+
 /* What is left of the word when the numbers have been taken off a line must not end in
  * another number: that would be a row too long. */
 static bool ends_in_number(struct span word)
@@ -270,8 +336,6 @@ static enum err read_text_record(struct import *import, bool *done)
     while (import->announced && is_space(line.bytes[line.size - 1]) && line.size > 1)
         line.size--; /* the word2vec program ends its lines with a space */
     if (import->dim == 0)
-        import->dim = count_numbers(line);
-    if (import->dim == 0 || import->dim > VECTORS_DIM_MAX)
         return bad(import, 0, "the first row must be a word and 1 to 16384 numbers");
     code = new_row(import, &row);
     if (!code)
@@ -457,7 +521,10 @@ static enum err read_file(struct import *import, enum vectors_format format,
     enum err code = import->buffer ? word_table_init(&import->words) : ERR_NO_MEMORY;
     if (!code)
         code = check_start(import);
-    if (!code && format != VECTORS_GLOVE)
+    bool header = format != VECTORS_GLOVE;
+    if (!code && !header)
+        code = look_at_glove(import, &header);
+    if (!code && header)
         code = read_header(import);
     if (!code)
         code = read_records(import, format, progress);

@@ -9,7 +9,7 @@
 enum vectors_format {
     VECTORS_WORD2VEC,     /* "count dim" line, then "word number … number" lines */
     VECTORS_WORD2VEC_BIN, /* the same line, then word, space, dim little-endian floats */
-    VECTORS_GLOVE,        /* lines only; the first one sets dim */
+    VECTORS_GLOVE,        /* lines only; the first one sets dim; or as VECTORS_WORD2VEC */
     VECTORS_FORMAT_COUNT
 };
 extern const char *const vectors_format_names[VECTORS_FORMAT_COUNT]; /* "word2vec" … */

@@ -133,6 +133,11 @@ static const struct refusal refusals[] = {
     {GLOVE, "a 1e38 1\n", 0, "longer than 1e15", 1, 0},
     {GLOVE, "\n", 0, "empty", 1, 0},
     {GLOVE, "word\n", 0, "1 to 16384 numbers", 1, 0},
+    {GLOVE, "3 2\na 0.1 0.2\nb 1.5 2.5\n", 0, "before its last row", 3, 24},
+    {GLOVE, "1 2\na 0.1 0.2\nb 1.5 2.5\n", 0, "more rows", 2, 24},
+    {GLOVE, "2 3\na 0.1 0.2\nb 1.5 2.5\n", 0, "too many", 2, 4},
+    {GLOVE, "7 11 0.2 0.3\nb 0.2\n", 0, "too few", 2, 13},
+    {GLOVE, "7 0.11 0.2 0.3\nb 0.2 0.3\n", 0, "too few", 2, 15},
     {BIN, "2 1\na 1234\nb 12", 0, "within a vector", 2, 15},
     {BIN, "2 1\na 1234\nb", 0, "no space", 2, 11},
     {BIN, "1 1\na \0\0\xc0\x7f", 10, "finite", 1, 6},
@@ -213,6 +218,49 @@ START_TEST(other_programs_habits)
 }
 END_TEST
 
+/* The first line of a GloVe file: a header, or the row of a word that is a number. */
+struct opening {
+    const char *file, *first; /* word of the first row */
+    uint32_t count, dim;
+};
+static const struct opening openings[] = {
+    {"2 3\na 0.1 0.2 0.3\nb 1 2 3\n", "a", 2, 3},
+    {"2 3\n7 1 2 3\n8 1 2 3\n", "7", 2, 3},
+    {"1999 0.1 0.2\na 0.3 0.4\n", "1999", 2, 2},
+    {"7 3\n", "7", 1, 1},
+    {"7 3\na 1\n", "7", 2, 1},
+    {"7 1\na 1\n", "7", 2, 1}, /* of one dimension there is no header */
+    {"7 3.0\na 1 2.0 3.0\n", NULL, 0, 0},
+    {"7 11 0.2 0.3\nb 0.2 0.3\n", "7 11", 2, 2},
+    {"7 0.2 0.3\n1 2 0.2 0.3\n", "7", 2, 2},
+    {"12 34 56\na 1 2\n", "12", 2, 2},
+};
+
+START_TEST(glove_first_lines)
+{
+    const struct opening *opening = openings + _i;
+    struct span file = span_of_text(opening->file);
+    for (size_t step = 1; step < 100; step += 98) {
+        struct buffer bytes;
+        struct train_result result;
+        struct err_info info;
+        enum err code = import(VECTORS_GLOVE, file, step, &bytes, &result, &info);
+        if (!opening->first) {
+            ck_assert_int_eq(code, ERR_BAD_MODEL_FILE);
+        } else {
+            ck_assert_msg(code == ERR_OK, "%s", info.message);
+            struct model *model = fixture_load(&bytes);
+            ck_assert_uint_eq(model->vectors->count, opening->count);
+            ck_assert_uint_eq(model->vectors->dim, opening->dim);
+            ck_assert(span_equal(vectors_word(model->vectors, 0),
+                                 span_of_text(opening->first)));
+            model_release(model);
+        }
+        buffer_fini(&bytes);
+    }
+}
+END_TEST
+
 START_TEST(imported_kind_does_not_train)
 {
     struct buffer bytes;
@@ -231,5 +279,7 @@ UNIT_SUITE(vectors_import)
     tcase_add_loop_test(unit, long_words_are_refused, 0, VECTORS_FORMAT_COUNT);
     tcase_add_test(unit, words_with_spaces);
     tcase_add_test(unit, other_programs_habits);
+    tcase_add_loop_test(unit, glove_first_lines, 0,
+                        (int)(sizeof openings / sizeof *openings));
     tcase_add_test(unit, imported_kind_does_not_train);
 }
