@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Neural models on real text: trains each recipe once and tells what it reaches.
+
+    make recipes DATA=/path/to/data MODELS=/where/models/stay [ONLY=lstm,cache]
+
+Each training may take an hour. A model that is already in MODELS is not trained again, so a
+run that was broken off goes on where it was. Every command is printed before it runs.
+"""
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
+from measure import table  # noqa: E402
+
+FIRTHD, DATA, MODELS = os.environ["FIRTHD"], os.environ.get("DATA"), os.environ.get("MODELS")
+WORDS = ["--unit", "whitespace", "--min-count", "1", "--max-vocab", "0"]
+CHARACTERS = ["--unit", "char", "--segment", "document", "--min-count", "1"]
+
+# name: (text, options, parameters)
+RECIPES = {
+    "kn5": ("wiki-2m", ["--kind", "ngram", *WORDS], ["order=5"]),
+    "nplm": ("wiki-2m", ["--kind", "nplm", "--epochs", "8", *WORDS],
+             ["context=6", "embedding_size=240", "hidden_size=240", "tied=true",
+              "softmax=adaptive", "batch_size=1024", "dropout=0.3", "learning_rate=0.002"]),
+    "lstm": ("wiki-2m", ["--kind", "lstm", "--epochs", "16", *WORDS],
+             ["embedding_size=320", "hidden_size=320", "layers=2", "softmax=adaptive",
+              "batch_size=40", "bptt=35", "dropout=0.4", "learning_rate=0.003"]),
+    "char": ("tinyshakespeare", ["--kind", "lstm", "--epochs", "14", *CHARACTERS],
+             ["embedding_size=64", "hidden_size=512", "layers=2", "tied=false", "bptt=64",
+              "batch_size=64", "dropout=0.4", "learning_rate=0.003"]),
+}
+MIXTURES = {"kn5+nplm": ["kn5", "nplm"], "kn5+lstm": ["kn5", "lstm"],
+            "kn5+nplm+lstm": ["kn5", "nplm", "lstm"]}
+# model, how it is scored, what it should reach at most
+SCORES = [
+    ("kn5", [], None), ("nplm", [], 195), ("kn5+nplm", [], 165),
+    ("lstm", [], None), ("lstm", ["--carry"], 150),
+    ("kn5+lstm", ["--carry"], 130), ("kn5+nplm+lstm", ["--carry"], 130),
+    ("lstm", ["--cache"], 115), ("lstm", ["--dynamic"], 115),
+    ("kn5+lstm", ["--cache"], 115), ("kn5+nplm+lstm", ["--cache"], 115),
+    ("char", ["--carry"], 4.4817),
+]
+
+
+def text(corpus, part):
+    """The path of one part of a corpus. tinyshakespeare is one file, cut 85 : 5 : 10."""
+    if corpus == "wiki-2m":
+        return os.path.join(DATA, corpus, part + ".txt")
+    path = os.path.join(MODELS, f"{corpus}.{part}.txt")
+    with open(os.path.join(DATA, corpus + ".txt"), "rb") as file:
+        whole = file.read()
+    ends = {"train": (0, .85), "valid": (.85, .9), "test": (.9, 1)}[part]
+    with open(path, "wb") as file:
+        file.write(whole[int(len(whole) * ends[0]):int(len(whole) * ends[1])])
+    return path
+
+
+def firthd(*words, source=None, log=None):
+    """Runs a command; its standard error is shown as it comes, or kept in `log`."""
+    command = [FIRTHD, *words]
+    print("    " + shlex.join(command) + (f" < {source}" if source else ""), flush=True)
+    with open(source or os.devnull, "rb") as stdin:
+        return subprocess.run(command, stdin=stdin, stdout=subprocess.PIPE, stderr=log,
+                              text=True, check=True)
+
+
+def train(name):
+    corpus, options, params = RECIPES[name]
+    path = os.path.join(MODELS, name)
+    if not os.path.exists(path):
+        started = time.monotonic()
+        firthd("train", "--model-file", path, "--seed", "1",
+               "--valid-file", text(corpus, "valid"), *options,
+               *(word for param in params for word in ("--param", param)),
+               source=text(corpus, "train"))
+        print(f"    {name}: {(time.monotonic() - started) / 60:.1f} min", flush=True)
+    return path
+
+
+def mix(name):
+    """Weights are learned on the validation text, which none of the parts was trained on."""
+    store = os.path.join(MODELS, "mixtures.db")
+    for part in MIXTURES[name]:
+        firthd("import", "--store", store, "--model", part, "--replace", train(part))
+    firthd("train", "--store", store, "--model", name.replace("+", "-"), "--replace", "--kind",
+           "mixture", "--valid", "0", "--param", "models=" + ",".join(MIXTURES[name]), *WORDS,
+           source=text("wiki-2m", "valid"))
+    return ["--store", store, "--model", name.replace("+", "-")]
+
+
+def perplexity(name, options, mixed):
+    if name in MIXTURES and name not in mixed:
+        mixed[name] = mix(name)
+    model = mixed.get(name) or ["--model-file", train(name)]
+    corpus = RECIPES[name][0] if name in RECIPES else "wiki-2m"
+    started = time.monotonic()
+    done = firthd("score", *model, "--totals", *options, source=text(corpus, "test"),
+                  log=subprocess.PIPE)
+    found = re.search(r"perplexity ([0-9.]+)", done.stderr)
+    return float(found[1]), time.monotonic() - started
+
+
+def main():
+    if not DATA or not MODELS:
+        sys.exit("Say where the corpora are and where models stay: DATA=… MODELS=…")
+    os.makedirs(MODELS, exist_ok=True)
+    only = [word for word in os.environ.get("ONLY", "").split(",") if word]
+    rows, mixed = [], {}
+    for name, options, wanted in SCORES:
+        if only and name not in only and not {option[2:] for option in options} & set(only):
+            continue
+        got, seconds = perplexity(name, options, mixed)
+        verdict = "" if wanted is None else "yes" if got <= wanted else "no"
+        rows.append([name, " ".join(options), f"{got:.4g}", wanted or "", verdict, f"{seconds:.0f}"])
+    table("Perplexity of the test text", ["model", "scored with", "perplexity", "at most",
+                                          "reached", "seconds"], rows)
+
+
+if __name__ == "__main__":
+    main()
