@@ -16,6 +16,7 @@
 #include "base/parallel.h"
 #include "model/artefact.h"
 #include "model/lm/lm.h"
+#include "model/lm/lm_stream.h"
 #include "model/lm/mixture.h"
 #include "model/lm/scan.h"
 #include "model/model.h"
@@ -72,7 +73,8 @@ static enum err parts_add(struct parts *parts, struct span file, unsigned depth,
 
 /* What one thread has scored: tokens side by side for all parts. */
 struct scored {
-    float *logprobs[MIXTURE_PARTS_MAX]; /* [parts][capacity] */
+    float *logprobs[MIXTURE_PARTS_MAX];           /* [parts][capacity] */
+    struct lm_stream *streams[MIXTURE_PARTS_MAX]; /* NULL: each segment on its own */
     size_t count, capacity;
 };
 
@@ -106,7 +108,9 @@ static enum err score_batch_with_parts(void *context, const struct scan_batch *b
         scored_grow(scored, learning->parts->count, scored->count + batch->token_count);
     for (size_t i = 0; i < learning->parts->count && !code; i++) {
         const struct lm *lm = learning->parts->lms[i];
-        code = lm->ops->score(lm, batch->segments, batch->segment_count);
+        struct lm_stream *stream = scored->streams[i];
+        code = stream ? lm_stream_score(stream, batch->segments, batch->segment_count)
+                      : lm->ops->score(lm, batch->segments, batch->segment_count);
         memcpy(scored->logprobs[i] + scored->count, batch->logprobs,
                batch->token_count * sizeof *batch->logprobs);
     }
@@ -157,6 +161,30 @@ static enum err find_weights(struct learning *learning, double *weights,
     return ERR_OK;
 }
 
+/* A stream for each part and thread, where the weights are to suit scoring in order. */
+static enum err open_streams(struct learning *learning, const struct train_spec *spec)
+{
+    struct lm_stream_options options = {.carry = params_boolean(&spec->params, "carry")};
+    if (params_boolean(&spec->params, "cache"))
+        options.cache = lm_cache_usual;
+    enum err code = ERR_OK;
+    for (unsigned t = 0; t < train_threads(spec) && lm_stream_wanted(&options); t++)
+        for (size_t i = 0; i < learning->parts->count && !code; i++)
+            code = lm_stream_open(learning->parts->lms[i], &options,
+                                  &learning->scored[t].streams[i]);
+    return code;
+}
+
+static void learning_free(struct learning *learning)
+{
+    for (size_t t = 0; t < PARALLEL_THREADS_MAX; t++)
+        for (size_t i = 0; i < MIXTURE_PARTS_MAX; i++) {
+            free(learning->scored[t].logprobs[i]);
+            lm_stream_free(learning->scored[t].streams[i]);
+        }
+    free(learning);
+}
+
 static bool any_slow(const struct parts *parts)
 {
     bool slow = false;
@@ -184,13 +212,12 @@ static enum err learn_weights(const struct parts *parts, const struct train_spec
                         .slow = any_slow(parts),
                         .visit = score_batch_with_parts,
                         .context = learning};
-    enum err code = scan_run(&scan);
+    enum err code = open_streams(learning, spec);
+    if (!code)
+        code = scan_run(&scan);
     if (!code)
         code = find_weights(learning, weights, result, info);
-    for (size_t t = 0; t < PARALLEL_THREADS_MAX; t++)
-        for (size_t i = 0; i < MIXTURE_PARTS_MAX; i++)
-            free(learning->scored[t].logprobs[i]);
-    free(learning);
+    learning_free(learning);
     return code;
 }
 
@@ -335,6 +362,10 @@ static enum err mixture_load(struct model *model, const struct artefact *artefac
 static const struct param mixture_params[] = {
     {"models", PARAM_NAMES, 0, 0, "", NULL,
      "names of the language models to mix; they must share a vocabulary"},
+    {"carry", PARAM_BOOLEAN, 0, 0, "false", NULL,
+     "The weights are for scoring one text in order, with carry"},
+    {"cache", PARAM_BOOLEAN, 0, 0, "false", NULL,
+     "The weights are for scoring one text in order, with a cache (the usual settings)"},
     {0},
 };
 

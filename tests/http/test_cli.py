@@ -176,6 +176,12 @@ def test_a_stored_corpus_and_a_mixture():
             "--param", "models=m1,m2", text=TEXT * 5)
         assert run("score", "--store", path, "--model", "piped", text="the cat\n")[0] == \
             run("score", "--store", path, "--model", "mix", text="the cat\n")[0]
+        perplexities = []
+        for more in ([], ["--param", "cache=true"]):
+            out, _ = run("train", "--store", path, "--kind", "mixture", "--model", "c", "--param",
+                         "models=m1,m2", "--replace", "--valid", "0", *more, text=TEXT * 5)
+            perplexities.append(float(dict(columns(out))["em_perplexity"]))
+        assert perplexities[1] < perplexities[0], perplexities
         _, said = run("train", "--store", path, *TRAIN, "--model", "x", "--corpus", "none",
                       status=1)
         assert "none" in said, said

@@ -34,15 +34,18 @@ RECIPES = {
              ["embedding_size=64", "hidden_size=512", "layers=2", "tied=false", "bptt=64",
               "batch_size=64", "dropout=0.4", "learning_rate=0.003"]),
 }
-MIXTURES = {"kn5+nplm": ["kn5", "nplm"], "kn5+lstm": ["kn5", "lstm"],
-            "kn5+nplm+lstm": ["kn5", "nplm", "lstm"]}
+# name: (parts, how its weights are learned)
+MIXTURES = {"kn5-nplm": (["kn5", "nplm"], []), "kn5-lstm": (["kn5", "lstm"], ["carry=true"]),
+            "kn5-nplm-lstm": (["kn5", "nplm", "lstm"], ["carry=true"]),
+            "kn5-lstm-cache": (["kn5", "lstm"], ["cache=true"]),
+            "kn5-nplm-lstm-cache": (["kn5", "nplm", "lstm"], ["cache=true"])}
 # model, how it is scored, what it should reach at most
 SCORES = [
-    ("kn5", [], None), ("nplm", [], 195), ("kn5+nplm", [], 165),
+    ("kn5", [], None), ("nplm", [], 195), ("kn5-nplm", [], 165),
     ("lstm", [], None), ("lstm", ["--carry"], 150),
-    ("kn5+lstm", ["--carry"], 130), ("kn5+nplm+lstm", ["--carry"], 130),
+    ("kn5-lstm", ["--carry"], 130), ("kn5-nplm-lstm", ["--carry"], 130),
     ("lstm", ["--cache"], 115), ("lstm", ["--dynamic"], 115),
-    ("kn5+lstm", ["--cache"], 115), ("kn5+nplm+lstm", ["--cache"], 115),
+    ("kn5-lstm-cache", ["--cache"], 115), ("kn5-nplm-lstm-cache", ["--cache"], 115),
     ("char", ["--carry"], 4.4817),
 ]
 
@@ -85,18 +88,20 @@ def train(name):
 def mix(name):
     """Weights are learned on the validation text, which none of the parts was trained on."""
     store = os.path.join(MODELS, "mixtures.db")
-    for part in MIXTURES[name]:
+    parts, params = MIXTURES[name]
+    for part in parts:
         firthd("import", "--store", store, "--model", part, "--replace", train(part))
-    firthd("train", "--store", store, "--model", name.replace("+", "-"), "--replace", "--kind",
-           "mixture", "--valid", "0", "--param", "models=" + ",".join(MIXTURES[name]), *WORDS,
+    firthd("train", "--store", store, "--model", name, "--replace", "--kind", "mixture",
+           "--valid", "0", "--param", "models=" + ",".join(parts),
+           *(word for param in params for word in ("--param", param)),
            source=text("wiki-2m", "valid"))
-    return ["--store", store, "--model", name.replace("+", "-")]
+    return ["--store", store, "--model", name]
 
 
 def perplexity(name, options, mixed):
     if name in MIXTURES and name not in mixed:
         mixed[name] = mix(name)
-    model = mixed.get(name) or ["--model-file", train(name)]
+    model = mixed[name] if name in mixed else ["--model-file", train(name)]
     corpus = RECIPES[name][0] if name in RECIPES else "wiki-2m"
     started = time.monotonic()
     done = firthd("score", *model, "--totals", *options, source=text(corpus, "test"),
