@@ -78,9 +78,10 @@ enum { COPIES = 5 };
 static enum err check_batch(const struct fit *fit, struct err_info *info)
 {
     double positions = (double)fit->rows * (double)fit->steps;
-    double wide = (double)fit->shape.vocab +
-                  8.0 * (double)fit->shape.layers * (double)fit->shape.hidden;
-    if (positions * wide * sizeof(float) < machine_memory())
+    double wide = 8.0 * (double)fit->shape.layers * (double)fit->shape.hidden;
+    if (softmax_memory(&fit->shape.softmax, positions) +
+            positions * wide * sizeof(float) <
+        machine_memory())
         return ERR_OK;
     return err_set_field(
         info, ERR_LIMIT, "/params/batch_size",
@@ -122,16 +123,12 @@ static struct network_settings settings_of(const struct fit *fit)
 static enum err start_from_frequencies(struct fit *fit)
 {
     const struct id_stream *stream = &fit->stream;
-    uint32_t vocab = fit->shape.vocab;
-    float *bias = fit->network->values + fit->shape.bias_at;
-    double *counts = memory_new_array(vocab, sizeof *counts);
+    double *counts = memory_new_array(fit->shape.vocab, sizeof *counts);
     if (!counts)
         return ERR_NO_MEMORY;
     for (size_t i = 1; i <= stream->count; i++)
         counts[stream->ids[i]]++;
-    for (uint32_t id = 0; id < vocab; id++)
-        if (id != VOCAB_BOS)
-            bias[id] = (float)log((counts[id] + 0.5) / ((double)stream->count + vocab));
+    softmax_start(&fit->shape.softmax, counts, fit->network->values);
     free(counts);
     return ERR_OK;
 }
@@ -187,8 +184,8 @@ enum err fit_init(struct fit *fit, const struct train_spec *spec,
         code = vocab_build(fit->tokenizer, input->text, train_threads(spec), progress,
                            &fit->vocab, info);
     if (!code)
-        code = shape_init(&fit->shape, &spec->params, vocab_size(fit->vocab),
-                          (uint64_t)(machine_memory() / COPIES), info);
+        code = shape_init_counted(&fit->shape, &spec->params, fit->vocab,
+                                  (uint64_t)(machine_memory() / COPIES), info);
     if (!code)
         code = id_stream_init(&fit->stream, fit->tokenizer, fit->vocab, input->text,
                               progress);

@@ -6,8 +6,9 @@
  *
  * The gradients of the inner layers are summed over the shares in their order. An
  * embedding of its own has a sparse gradient: only rows of words in the batch are
- * cleared, summed, measured and updated. A tied one shares the output layer's tensor,
- * whose gradient is dense anyway: the words' gradients are added to it. */
+ * cleared, summed, measured and updated. A tied one shares the output layer's tensor, to
+ * whose gradient the words' are added where that is dense; the rows of a cluster that no
+ * target was in, or that are not in the sample, are treated as sparse ones. */
 #include "model/neural/network.h"
 
 #include <math.h>
@@ -44,9 +45,8 @@ static bool allocate(struct network *network)
 {
     const struct shape *shape = network->shape;
     const struct network_settings *settings = &network->settings;
-    size_t positions, words, cells;
+    size_t positions, cells;
     if (!memory_multiply(settings->rows, settings->steps, &positions) ||
-        !memory_multiply(settings->rows, words_a_row(network), &words) ||
         !memory_multiply(positions, shape->output, &cells))
         return false;
     network->values = memory_new_aligned(shape->total, sizeof(float));
@@ -57,7 +57,7 @@ static bool allocate(struct network *network)
     network->dhidden = memory_new_aligned(cells, sizeof(float));
     network->logprobs = memory_new_aligned(positions, sizeof(float));
     network->targets = memory_new_array(positions, sizeof(uint32_t));
-    network->touched = memory_new_array(words, sizeof(uint32_t));
+    network->touched = memory_new_array(shape->vocab, sizeof(uint32_t));
     network->stamps = memory_new_array(shape->vocab, sizeof(uint32_t));
     bool done = network->values && (network->average || !settings->averaging) &&
                 network->gradient && network->hidden && network->dhidden &&
@@ -66,8 +66,8 @@ static bool allocate(struct network *network)
     for (unsigned i = 0; done && i < settings->threads; i++)
         done = share_init(network, i);
     return done &&
-           softmax_full_new(shape->vocab, shape->output, positions, settings->threads,
-                            &network->softmax) == ERR_OK &&
+           softmax_new(&shape->softmax, positions, settings->threads, settings->seed,
+                       &network->softmax) == ERR_OK &&
            optimizer_init(&network->optimizer, settings->method, shape->total,
                           settings->weight_decay) == ERR_OK;
 }
@@ -107,7 +107,7 @@ void network_free(struct network *network)
         free(share->ids);
         body_free(share->body);
     }
-    softmax_full_free(network->softmax);
+    softmax_free(network->softmax);
     optimizer_fini(&network->optimizer);
     free(network->values);
     free(network->average);
@@ -181,33 +181,88 @@ static enum err backward(void *context, unsigned index, unsigned count)
     return ERR_OK;
 }
 
+/* Ends a dense range where a sparse one begins; the next begins after it. */
+static void leave_sparse(struct network *network, size_t first, size_t end, size_t *from)
+{
+    if (first > *from)
+        network->dense[network->dense_count++] = (struct network_range){*from, first};
+    *from = end;
+}
+
+/* Works out which part of the block's gradient the output layer has set, in the order the
+ * tensors lie in. */
+static void find_dense(struct network *network, const struct softmax_batch *batch)
+{
+    const struct shape *shape = network->shape;
+    const struct softmax_layout *layout = &shape->softmax;
+    size_t from = 0, table = (size_t)shape->vocab * layout->size;
+    network->dense_count = 0;
+    if (!shape->tied)
+        leave_sparse(network, shape->embedding_at, shape->inner_at, &from);
+    if (batch->touched)
+        leave_sparse(network, shape->output_at, shape->output_at + table, &from);
+    for (uint32_t k = 0; k < layout->cluster_count; k++) {
+        const struct softmax_cluster *cluster = &layout->clusters[k];
+        size_t floats = (cluster->end - cluster->first) * cluster->width;
+        if (!(batch->active >> k & 1))
+            leave_sparse(network, cluster->weights_at, cluster->weights_at + floats,
+                         &from);
+    }
+    leave_sparse(network, shape->total, shape->total, &from);
+}
+
+static void touch(struct network *network, uint32_t id)
+{
+    network->stamps[id] = network->stamp;
+    network->touched[network->touched_count++] = id;
+}
+
+static void begin_touching(struct network *network, const struct softmax_batch *batch)
+{
+    network->touched_count = 0;
+    network->touched_outputs_count = 0;
+    if (++network->stamp == 0) {
+        memset(network->stamps, 0, network->shape->vocab * sizeof *network->stamps);
+        network->stamp = 1;
+    }
+    if (!network->shape->tied) {
+        network->touched_outputs = batch->touched;
+        network->touched_outputs_count = batch->touched_count;
+        return;
+    }
+    for (size_t i = 0; i < batch->touched_count; i++)
+        touch(network, batch->touched[i]);
+}
+
+static bool dense_row(const struct network *network, const struct softmax_batch *batch,
+                      uint32_t id)
+{
+    const struct softmax_layout *layout = &network->shape->softmax;
+    if (!network->shape->tied || batch->touched)
+        return false;
+    uint32_t cluster = softmax_cluster_of(layout, id);
+    return cluster == layout->cluster_count || (batch->active >> cluster & 1);
+}
+
 /* The row of the embedding's gradient, cleared when the batch touches it first. */
-static float *gradient_row(struct network *network, uint32_t id)
+static float *gradient_row(struct network *network, const struct softmax_batch *batch,
+                           uint32_t id)
 {
     const struct shape *shape = network->shape;
     float *row = network->gradient + shape->embedding_at + id * shape->embedding;
-    if (!shape->tied && network->stamps[id] != network->stamp) {
-        network->stamps[id] = network->stamp;
-        network->touched[network->touched_count++] = id;
+    if (network->stamps[id] != network->stamp && !dense_row(network, batch, id)) {
+        touch(network, id);
         memset(row, 0, shape->embedding * sizeof *row);
     }
     return row;
 }
 
-static void begin_touching(struct network *network)
-{
-    network->touched_count = 0;
-    if (++network->stamp == 0) {
-        memset(network->stamps, 0, network->shape->vocab * sizeof *network->stamps);
-        network->stamp = 1;
-    }
-}
-
-static void gather(struct pass *pass)
+static void gather(struct pass *pass, const struct softmax_batch *batch)
 {
     struct network *network = pass->network;
     const struct shape *shape = network->shape;
-    begin_touching(network);
+    begin_touching(network, batch);
+    find_dense(network, batch);
     for (unsigned i = 0; i < network->settings.threads; i++) {
         struct network_share *share = &network->shares[i];
         size_t words = share->rows * (shape->cell ? pass->steps : shape->context);
@@ -217,7 +272,7 @@ static void gather(struct pass *pass)
         for (size_t j = 0; j < words; j++)
             pointwise_add_scaled(shape->embedding, 1,
                                  share->dembedded + j * shape->embedding,
-                                 gradient_row(network, share->ids[j]));
+                                 gradient_row(network, batch, share->ids[j]));
     }
 }
 
@@ -228,20 +283,22 @@ enum err network_gradient(struct network *network, size_t steps, const uint32_t 
     struct pass pass = {network, shape->cell ? steps : 1, inputs, targets, dropped};
     unsigned threads = network->settings.threads;
     size_t positions = network->settings.rows * pass.steps;
-    struct softmax_batch batch = {positions,        shape->output,    network->hidden,
-                                  network->targets, network->dhidden, network->logprobs};
+    struct softmax_batch batch = {.rows = positions,
+                                  .size = shape->output,
+                                  .hidden = network->hidden,
+                                  .targets = network->targets,
+                                  .dhidden = network->dhidden,
+                                  .logprobs = network->logprobs,
+                                  .draw = network->optimizer.step};
     *loss = 0;
     enum err code = parallel_run(threads, forward, &pass);
     if (!code)
-        code = softmax_full_run(network->softmax, network->values + shape->output_at,
-                                network->values + shape->bias_at, &batch,
-                                network->gradient + shape->output_at,
-                                network->gradient + shape->bias_at);
+        code = softmax_run(network->softmax, network->values, &batch, network->gradient);
     if (!code)
         code = parallel_run(threads, backward, &pass);
     if (code)
         return code;
-    gather(&pass);
+    gather(&pass, &batch);
     for (size_t i = 0; i < positions; i++)
         *loss -= (double)network->logprobs[i] / (double)positions;
     return ERR_OK;
@@ -255,44 +312,55 @@ struct moving {
     double squares[PARALLEL_THREADS_MAX];
 };
 
-/* The share of the dense part of the block that a thread treats, in whole cache lines. */
-static void dense_share(const struct network *network, unsigned index, unsigned count,
-                        size_t *first, size_t *end)
+/* Calls visit for each piece of the gradient that one thread treats: its share of every
+ * dense range, in whole cache lines, and of the touched rows. */
+static void visit_share(struct moving *moving, unsigned index, unsigned count,
+                        void (*visit)(struct moving *moving, unsigned index, size_t first,
+                                      size_t floats))
 {
+    const struct network *network = moving->network;
     const struct shape *shape = network->shape;
-    size_t start = shape->tied ? 0 : shape->inner_at;
-    size_t lines = (shape->total - start) / 16;
-    *first = start + lines * index / count * 16;
-    *end = start + lines * (index + 1) / count * 16;
+    for (size_t i = 0; i < network->dense_count; i++) {
+        const struct network_range *range = &network->dense[i];
+        size_t floats = range->end - range->first, lines = floats / 16;
+        size_t first = lines * index / count * 16, end = lines * (index + 1) / count * 16;
+        end = index + 1 == count ? floats : end;
+        visit(moving, index, range->first + first, end - first);
+    }
+    for (size_t i = index; i < network->touched_count; i += count)
+        visit(moving, index,
+              shape->embedding_at + (size_t)network->touched[i] * shape->embedding,
+              shape->embedding);
+    for (size_t i = index; i < network->touched_outputs_count; i += count)
+        visit(moving, index,
+              shape->output_at + (size_t)network->touched_outputs[i] * shape->output,
+              shape->output);
+}
+
+static void add_squares(struct moving *moving, unsigned index, size_t first,
+                        size_t floats)
+{
+    moving->squares[index] +=
+        pointwise_squares(floats, moving->network->gradient + first);
+}
+
+static void update(struct moving *moving, unsigned index, size_t first, size_t floats)
+{
+    struct network *network = moving->network;
+    (void)index;
+    optimizer_update(&network->optimizer, network->values, first, floats,
+                     network->gradient + first, moving->scale, moving->rate);
 }
 
 static enum err square_share(void *context, unsigned index, unsigned count)
 {
-    struct moving *moving = context;
-    const struct network *network = moving->network;
-    size_t first, end, width = network->shape->embedding;
-    dense_share(network, index, count, &first, &end);
-    double sum = pointwise_squares(end - first, network->gradient + first);
-    for (size_t i = index; i < network->touched_count; i += count)
-        sum += pointwise_squares(width, network->gradient + network->shape->embedding_at +
-                                            network->touched[i] * width);
-    moving->squares[index] = sum;
+    visit_share(context, index, count, add_squares);
     return ERR_OK;
 }
 
 static enum err update_share(void *context, unsigned index, unsigned count)
 {
-    struct moving *moving = context;
-    struct network *network = moving->network;
-    size_t first, end, width = network->shape->embedding;
-    dense_share(network, index, count, &first, &end);
-    optimizer_update(&network->optimizer, network->values, first, end - first,
-                     network->gradient + first, moving->scale, moving->rate);
-    for (size_t i = index; i < network->touched_count; i += count) {
-        size_t at = network->shape->embedding_at + network->touched[i] * width;
-        optimizer_update(&network->optimizer, network->values, at, width,
-                         network->gradient + at, moving->scale, moving->rate);
-    }
+    visit_share(context, index, count, update);
     return ERR_OK;
 }
 

@@ -30,17 +30,27 @@ struct network_share {
     const float *dembedded; /* of the last backward */
 };
 
+/* Part of the block: floats first … end-1. */
+struct network_range {
+    size_t first, end;
+};
+#define NETWORK_RANGES_MAX (SOFTMAX_CLUSTERS_MAX + 3u)
+
 struct network {
     const struct shape *shape;
     struct network_settings settings;
     struct network_share shares[PARALLEL_THREADS_MAX];
-    struct softmax_full *softmax;
+    struct softmax *softmax;
     struct optimizer optimizer;
-    float *values;     /* [total] the parameters */
-    float *average;    /* [total] of the parameters over the steps, or NULL */
-    float *gradient;   /* [total]; untied, of the embedding only the touched rows */
-    uint32_t *touched; /* rows of the embedding that the batch touched; untied only */
+    float *values;   /* [total] the parameters */
+    float *average;  /* [total] of the parameters over the steps, or NULL */
+    float *gradient; /* [total]; set in the dense ranges and in the touched rows */
+    struct network_range dense[NETWORK_RANGES_MAX];
+    size_t dense_count;
+    uint32_t *touched; /* rows of the embedding outside dense that the batch touched */
     size_t touched_count;
+    const uint32_t *touched_outputs; /* likewise of an output layer of its own */
+    size_t touched_outputs_count;
     uint32_t *stamps; /* [vocab] number of the batch that touched a row last */
     uint32_t stamp;
     float *hidden, *dhidden; /* [positions][output], share by share */
@@ -64,8 +74,8 @@ MUST_CHECK enum err network_gradient(struct network *network, size_t steps,
 /* The norm of the gradient over all parameters. */
 MUST_CHECK enum err network_norm(struct network *network, double *norm);
 
-/* One step of the optimiser along the gradient times `scale`. Untied, only those rows of
- * the embedding move that the batch touched, and so do their moments. */
+/* One step of the optimiser along the gradient times `scale`. Outside the dense ranges
+ * only those rows move that the batch touched, and so do their moments. */
 MUST_CHECK enum err network_update(struct network *network, double scale, double rate);
 
 /* Moves the average by `weight` towards the parameters: 1 makes it equal to them. */

@@ -106,7 +106,38 @@
          "1",                                                                            \
          NULL,                                                                           \
          "Epochs between two validations; 0.25: four in an epoch"},                      \
-        {"softmax", PARAM_CHOICE, 0, 0, "full", "full", "The output layer"},             \
+        {"softmax",                                                                      \
+         PARAM_CHOICE,                                                                   \
+         0,                                                                              \
+         0,                                                                              \
+         "full",                                                                         \
+         SOFTMAX_NAMES,                                                                  \
+         "The output layer: over the whole vocabulary; adaptive, with rare words in "    \
+         "clusters that are computed only where they occur; or learned on a sample of "  \
+         "the vocabulary in each batch, and used in full"},                              \
+        {"cutoffs",                                                                      \
+         PARAM_INTEGERS,                                                                 \
+         VOCAB_RESERVED,                                                                 \
+         VOCAB_SIZE_MAX,                                                                 \
+         "",                                                                             \
+         NULL,                                                                           \
+         "Of the adaptive softmax: the ranks, by falling frequency, at which clusters "  \
+         "begin; at most 8; none: chosen to be fast for the corpus"},                    \
+        {"tail_reduction",                                                               \
+         PARAM_NUMBER,                                                                   \
+         1,                                                                              \
+         64,                                                                             \
+         "4",                                                                            \
+         NULL,                                                                           \
+         "Of the adaptive softmax when not tied: how many times narrower than the one "  \
+         "before each cluster's vectors are"},                                           \
+        {"samples",                                                                      \
+         PARAM_INTEGER,                                                                  \
+         1,                                                                              \
+         VOCAB_SIZE_MAX,                                                                 \
+         "4096",                                                                         \
+         NULL,                                                                           \
+         "Of the sampled softmax: words a batch is set off against, on average"},        \
     {                                                                                    \
         NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL                                      \
     }
@@ -171,9 +202,15 @@ static enum err write_model(const struct fit *fit, const struct writer *to,
                             const struct train_result *result)
 {
     struct artefact_writer *writer = NULL;
-    enum err code = artefact_begin(to, fit->spec->kind->name, &writer);
+    struct train_spec *spec = memory_new_array(1, sizeof *spec);
+    if (!spec)
+        return ERR_NO_MEMORY;
+    *spec = *fit->spec;
+    enum err code = shape_write_cutoffs(&fit->shape, &spec->params, NULL);
     if (!code)
-        code = model_write_head(writer, fit->spec, fit->tokenizer, fit->vocab);
+        code = artefact_begin(to, spec->kind->name, &writer);
+    if (!code)
+        code = model_write_head(writer, spec, fit->tokenizer, fit->vocab);
     if (!code)
         code = put_tensors(writer, &fit->shape, fit_values(fit));
     if (!code)
@@ -181,6 +218,7 @@ static enum err write_model(const struct fit *fit, const struct writer *to,
     if (!code)
         code = artefact_finish(writer);
     artefact_writer_free(writer);
+    free(spec);
     return code;
 }
 
@@ -264,14 +302,13 @@ static void fill_estimate(const struct train_spec *spec, const struct shape *sha
         epochs = spec->budget.tokens / tokens;
     if (!(epochs > 0))
         epochs = fit_default_epochs(tokens, batch);
-    double work =
-        (double)shape->vocab * (double)shape->output + (double)shape->inner_count;
+    double work = softmax_work(&shape->softmax) + (double)shape->inner_count;
     double positions = batch < tokens ? batch : tokens;
     estimate->parameters = parameters_of(shape);
     estimate->bytes = estimate->parameters * sizeof(float);
     estimate->steps = (uint64_t)ceil(epochs * tokens / batch);
     estimate->memory_bytes = (uint64_t)((double)shape->total * 4 * 5 + tokens * 4 +
-                                        positions * (double)shape->vocab * 4);
+                                        softmax_memory(&shape->softmax, positions));
     estimate->seconds =
         epochs * tokens * 6 * work / OPERATIONS_PER_SECOND / train_threads(spec);
     if (spec->budget.seconds > 0 && spec->budget.seconds < estimate->seconds)
@@ -301,7 +338,7 @@ static enum err estimate_training(const struct train_spec *spec,
     if (!code)
         code = vocab_build(tokenizer, text, train_threads(spec), NULL, &vocab, info);
     if (!code)
-        code = shape_init(&shape, &spec->params, vocab_size(vocab), 0, info);
+        code = shape_init_counted(&shape, &spec->params, vocab, 0, info);
     if (!code)
         fill_estimate(spec, &shape,
                       tokens_of(vocab) * (double)input->text.size / (double)text.size,
@@ -370,6 +407,8 @@ static enum err load(struct model *model, const struct artefact *artefact,
     struct shape shape;
     enum err code =
         shape_init(&shape, &model->spec.params, vocab_size(model->vocab), 0, info);
+    if (code == ERR_INVALID)
+        return bad_file(info, "cutoffs");
     if (!code)
         code = find_tensors(&shape, artefact, sections, info);
     if (code)

@@ -13,13 +13,11 @@
 #include "model/neural/body.h"
 #include "model/neural/network.h"
 #include "model/neural/neural_stream.h"
-#include "model/nn/gemm.h"
 #include "model/nn/layer_norm.h"
-#include "model/nn/pointwise.h"
 #include "model/nn/softmax.h"
 #include "model/text/vocab.h"
 
-enum { BATCH = 16, CHUNK = 16, TILE = 1024 };
+enum { BATCH = 16, CHUNK = 16 };
 
 struct neural_lm {
     struct lm head;
@@ -93,45 +91,6 @@ static enum err advance(const struct lm *lm, size_t count, void *const *states,
 
 /* ---- the distribution ---- */
 
-/* Turns logits into log-probabilities; the sum is taken in doubles over short tiles. */
-static void normalise(size_t size, float *row)
-{
-    float scratch[TILE];
-    row[VOCAB_BOS] = -INFINITY;
-    float most = pointwise_max(size, row);
-    double sum = 0;
-    for (size_t first = 0; first < size; first += TILE)
-        sum += (double)pointwise_exp_sum(size - first < TILE ? size - first : TILE,
-                                         row + first, most, scratch);
-    double shift = (double)most + log(sum);
-    for (size_t i = 0; i < size; i++)
-        row[i] = (float)((double)row[i] - shift);
-}
-
-static enum err output(const struct neural_lm *self, size_t count, const float *hidden,
-                       float *const *logprobs)
-{
-    const struct shape *shape = &self->shape;
-    size_t vocab = shape->vocab, size = shape->output;
-    const float *bias = self->values + shape->bias_at;
-    float *tile = memory_new_aligned(count, TILE * sizeof *tile);
-    if (!tile)
-        return ERR_NO_MEMORY;
-    for (size_t first = 0; first < vocab; first += TILE) {
-        size_t width = vocab - first < TILE ? vocab - first : TILE;
-        for (size_t i = 0; i < count; i++)
-            memcpy(tile + i * TILE, bias + first, width * sizeof *tile);
-        gemm_nt(GEMM_ADD, count, width, size, hidden, size,
-                self->values + shape->output_at + first * size, size, tile, TILE);
-        for (size_t i = 0; i < count; i++)
-            memcpy(logprobs[i] + first, tile + i * TILE, width * sizeof *tile);
-    }
-    free(tile);
-    for (size_t i = 0; i < count; i++)
-        normalise(vocab, logprobs[i]);
-    return ERR_OK;
-}
-
 static enum err normalise_hidden(const struct neural_lm *self, size_t count,
                                  float *hidden)
 {
@@ -185,7 +144,8 @@ static enum err distribution(const struct lm *lm, size_t count, const void *cons
     enum err code =
         hidden ? hidden_of_states(self, count, states, hidden) : ERR_NO_MEMORY;
     if (!code)
-        code = output(self, count, hidden, logprobs);
+        code = softmax_distribution(&self->shape.softmax, self->values, count, hidden,
+                                    logprobs);
     free(hidden);
     return code;
 }
@@ -199,7 +159,7 @@ struct scoring {
     size_t count;
     struct body *body;
     size_t rows; /* of the body */
-    struct softmax_full *softmax;
+    struct softmax *softmax;
     uint32_t *ids;
     float
         *hidden; /* [positions][output] of the body, then those to score, at the front */
@@ -213,7 +173,7 @@ static void scoring_fini(struct scoring *scoring)
 {
     free(scoring->order);
     body_free(scoring->body);
-    softmax_full_free(scoring->softmax);
+    softmax_free(scoring->softmax);
     free(scoring->ids);
     free(scoring->hidden);
     free(scoring->logprobs);
@@ -249,7 +209,7 @@ static enum err scoring_init(struct scoring *scoring, const struct neural_lm *se
     if (!scoring->ids || !scoring->hidden || !scoring->logprobs || !scoring->targets ||
         !scoring->places)
         return ERR_NO_MEMORY;
-    return softmax_full_new(shape->vocab, shape->output, most, 1, &scoring->softmax);
+    return softmax_new(&shape->softmax, most, 1, 0, &scoring->softmax);
 }
 
 static enum err need_rows(struct scoring *scoring, size_t rows, size_t steps)
@@ -265,13 +225,14 @@ static enum err need_rows(struct scoring *scoring, size_t rows, size_t steps)
 static enum err flush(struct scoring *scoring)
 {
     const struct shape *shape = &scoring->self->shape;
-    const float *values = scoring->self->values;
-    struct softmax_batch batch = {scoring->positions, shape->output, scoring->hidden,
-                                  scoring->targets,   NULL,          scoring->logprobs};
+    struct softmax_batch batch = {.rows = scoring->positions,
+                                  .size = shape->output,
+                                  .hidden = scoring->hidden,
+                                  .targets = scoring->targets,
+                                  .logprobs = scoring->logprobs};
     if (scoring->positions == 0)
         return ERR_OK;
-    enum err code = softmax_full_run(scoring->softmax, values + shape->output_at,
-                                     values + shape->bias_at, &batch, NULL, NULL);
+    enum err code = softmax_run(scoring->softmax, scoring->self->values, &batch, NULL);
     for (size_t i = 0; i < scoring->positions && !code; i++)
         *scoring->places[i] =
             scoring->targets[i] == VOCAB_BOS ? -INFINITY : scoring->logprobs[i];

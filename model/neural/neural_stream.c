@@ -29,7 +29,7 @@ struct neural_stream {
     const float *values;
     struct lm_stream_options options;
     struct body *body;
-    struct softmax_full *softmax;
+    struct softmax *softmax;
     struct hidden_cache *cache;          /* or NULL */
     bool begun;                          /* something stands before */
     uint32_t pending;                    /* recurrent: not fed yet */
@@ -49,7 +49,7 @@ static void free_stream(struct lm_stream *stream)
     if (!self)
         return;
     body_free(self->body);
-    softmax_full_free(self->softmax);
+    softmax_free(self->softmax);
     hidden_cache_free(self->cache);
     free(self->inputs);
     free(self->targets);
@@ -64,10 +64,12 @@ static void free_stream(struct lm_stream *stream)
 static enum err output(struct neural_stream *self)
 {
     const struct shape *shape = self->shape;
-    struct softmax_batch batch = {self->count,   shape->output, self->hidden,
-                                  self->targets, NULL,          self->logprobs};
-    enum err code = softmax_full_run(self->softmax, self->values + shape->output_at,
-                                     self->values + shape->bias_at, &batch, NULL, NULL);
+    struct softmax_batch batch = {.rows = self->count,
+                                  .size = shape->output,
+                                  .hidden = self->hidden,
+                                  .targets = self->targets,
+                                  .logprobs = self->logprobs};
+    enum err code = softmax_run(self->softmax, self->values, &batch, NULL);
     for (size_t i = 0; i < self->count && !code; i++)
         if (self->targets[i] == VOCAB_BOS)
             self->logprobs[i] = -INFINITY;
@@ -207,7 +209,7 @@ static enum err allocate(struct neural_stream *self)
     enum err code = shape->cell ? body_new(shape, 1, CHUNK, false, &self->body)
                                 : body_new(shape, CHUNK, 1, false, &self->body);
     if (!code)
-        code = softmax_full_new(shape->vocab, shape->output, CHUNK, 1, &self->softmax);
+        code = softmax_new(&shape->softmax, CHUNK, 1, 0, &self->softmax);
     if (!code && self->options.cache.size > 0)
         code =
             hidden_cache_new(&self->options.cache, compared(shape), CHUNK, &self->cache);

@@ -12,12 +12,14 @@
 #include "base/random.h"
 #include "model/kinds.h"
 #include "model/nn/cell.h"
+#include "model/nn/softmax.h"
 
 #define SHAPE_LAYERS_MAX 4u
 #define SHAPE_CONTEXT_MAX 32u
 #define SHAPE_DIMENSION_MAX                                                              \
     65536u /* of embedding and hidden sizes: products fit an int */
-#define SHAPE_TENSORS_MAX (SHAPE_LAYERS_MAX * (CELL_TENSORS_MAX + 2u) + 8u)
+#define SHAPE_TENSORS_MAX                                                                \
+    (SHAPE_LAYERS_MAX * (CELL_TENSORS_MAX + 2u) + 2u * SOFTMAX_CLUSTERS_MAX + 8u)
 
 /* The output bias of <s>, which is never predicted: its probability is zero in training
  * as it is in use, and its gradient with it. */
@@ -52,6 +54,7 @@ struct shape {
     size_t hidden_at, hidden_bias_at; /* the feed-forward model's hidden layer */
     /* With layer_norm: of each recurrent layer's output, or ([0]) of the hidden layer. */
     size_t gain_at[SHAPE_LAYERS_MAX], norm_bias_at[SHAPE_LAYERS_MAX];
+    struct softmax_layout softmax;
 };
 
 /* Works out a shape from a kind's parameters. ERR_LIMIT with a sentence when a size or
@@ -59,6 +62,17 @@ struct shape {
 MUST_CHECK enum err shape_init(struct shape *shape, const struct params *params,
                                uint32_t vocab, uint64_t memory_bytes,
                                struct err_info *info);
+
+/* As shape_init, for the vocabulary of a training: cutoffs of the adaptive softmax that
+ * are not given are chosen from the words' counts. */
+struct vocab;
+MUST_CHECK enum err shape_init_counted(struct shape *shape, const struct params *params,
+                                       const struct vocab *vocab, uint64_t memory_bytes,
+                                       struct err_info *info);
+
+/* Sets the parameter `cutoffs` to what the shape has, so that a model file says it. */
+MUST_CHECK enum err shape_write_cutoffs(const struct shape *shape, struct params *params,
+                                        struct err_info *info);
 
 /* Input and output width of a recurrent layer. */
 size_t shape_layer_input(const struct shape *shape, unsigned layer);

@@ -58,17 +58,25 @@ static double loss_of(void *context)
     return loss;
 }
 
-/* The gradient of the embedding has stale rows where no word was: they count as zero. */
+/* What is neither in a dense range nor in a touched row is stale: it counts as zero. */
 static float *copy_gradient(const struct trial *trial)
 {
     const struct network *network = trial->network;
-    size_t width = trial->shape.embedding;
-    float *copy = malloc(trial->shape.total * sizeof *copy);
-    memcpy(copy, network->gradient, trial->shape.total * sizeof *copy);
-    for (size_t id = 0; !trial->shape.tied && id < VOCAB; id++)
-        if (network->stamps[id] != network->stamp)
-            memset(copy + trial->shape.embedding_at + id * width, 0,
-                   width * sizeof *copy);
+    const struct shape *shape = &trial->shape;
+    float *copy = calloc(shape->total, sizeof *copy);
+    for (size_t i = 0; i < network->dense_count; i++) {
+        const struct network_range *range = &network->dense[i];
+        memcpy(copy + range->first, network->gradient + range->first,
+               (range->end - range->first) * sizeof *copy);
+    }
+    for (size_t i = 0; i < network->touched_count; i++) {
+        size_t at = shape->embedding_at + network->touched[i] * shape->embedding;
+        memcpy(copy + at, network->gradient + at, shape->embedding * sizeof *copy);
+    }
+    for (size_t i = 0; i < network->touched_outputs_count; i++) {
+        size_t at = shape->output_at + network->touched_outputs[i] * shape->output;
+        memcpy(copy + at, network->gradient + at, shape->output * sizeof *copy);
+    }
     return copy;
 }
 
@@ -272,6 +280,20 @@ START_TEST(word_dropout_spares_the_output)
 }
 END_TEST
 
+/* With clusters: targets are words 0 … 12, so of the last cluster there may be none. */
+START_TEST(gradients_of_adaptive)
+{
+    static const char *const tied[] = {"softmax", "adaptive", "cutoffs", "4,8,12", NULL};
+    static const char *const untied[] = {"softmax", "adaptive", "cutoffs", "4,8,12",
+                                         "tied",    "false",    NULL};
+    static const char *const head[] = {"softmax", "adaptive", "cutoffs", "13", NULL};
+    check_gradients(&kind_lstm, tied, 1);
+    check_gradients(&kind_gru, untied, 3);
+    check_gradients(&kind_nplm, tied, 2);
+    check_gradients(&kind_nplm, head, 1);
+}
+END_TEST
+
 START_TEST(shares_agree)
 {
     struct trial one, three;
@@ -378,6 +400,7 @@ UNIT_SUITE(network)
     tcase_add_test(unit, output_dropout_of_the_last_layer);
     tcase_add_test(unit, weight_drop);
     tcase_add_test(unit, word_dropout_spares_the_output);
+    tcase_add_test(unit, gradients_of_adaptive);
     tcase_add_test(unit, shares_agree);
     tcase_add_test(unit, update_of_touched_rows);
     tcase_add_test(unit, optimizer_formulas);
