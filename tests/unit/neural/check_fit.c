@@ -224,6 +224,25 @@ START_TEST(validates_as_often_as_told)
 }
 END_TEST
 
+START_TEST(resumes_to_the_bit_with_every_softmax)
+{
+    static const char *const forms[][9] = {
+        {"dropout", "0.3", "softmax", "adaptive", "cutoffs", "6,20", NULL},
+        {"tied", "false", "softmax", "adaptive", "cutoffs", "5,12,29", NULL},
+        {"dropout", "0.3", "softmax", "sampled", "samples", "8", NULL},
+        {"tied", "false", "softmax", "sampled", "samples", "8", NULL}};
+    char *text = trial_text(80);
+    for (size_t i = 0; i < 4; i++) {
+        struct train_spec spec = trial_spec(i % 2 ? &kind_nplm : &kind_lstm, forms[i]);
+        spec.budget.epochs = 2;
+        spec.valid_fraction = 0.2;
+        spec.threads = 2;
+        check_resume(&spec, text, 3);
+    }
+    free(text);
+}
+END_TEST
+
 START_TEST(refuses_other_checkpoints)
 {
     char *text = trial_text(60);
@@ -308,6 +327,35 @@ START_TEST(learns_by_heart)
         model_release(model);
         buffer_fini(&file);
     }
+}
+END_TEST
+
+/* Every output layer learns the pattern, from a model file that says its clusters. */
+START_TEST(learns_with_every_softmax)
+{
+    static const char *const forms[][11] = {
+        {"learning_rate", "0.01", "softmax", "full", NULL},
+        {"learning_rate", "0.01", "softmax", "adaptive", "cutoffs", "6,15", NULL},
+        {"learning_rate", "0.01", "softmax", "adaptive", "cutoffs", "6,15", "tied",
+         "false", NULL},
+        {"learning_rate", "0.01", "softmax", "sampled", "samples", "12", NULL},
+        {"learning_rate", "0.01", "softmax", "sampled", "samples", "12", "tied", "false",
+         NULL}};
+    char *text = trial_text(300);
+    for (size_t i = 0; i < 5; i++) {
+        struct train_spec spec = trial_spec(&kind_lstm, forms[i]);
+        struct train_result result;
+        struct buffer file;
+        spec.valid_fraction = 0.2;
+        spec.budget.epochs = 40;
+        ck_assert_int_eq(
+            trial_train(&spec, text, (struct span){0}, NULL, &file, &result, NULL),
+            ERR_OK);
+        ck_assert_msg(trial_metric(&result, "valid_perplexity") < 9, "form %zu: %g", i,
+                      trial_metric(&result, "valid_perplexity"));
+        buffer_fini(&file);
+    }
+    free(text);
 }
 END_TEST
 
@@ -442,12 +490,14 @@ UNIT_SUITE(fit)
 {
     tcase_add_test(unit, more_than_the_machine_has);
     tcase_add_test(unit, resumes_to_the_bit);
+    tcase_add_test(unit, resumes_to_the_bit_with_every_softmax);
     tcase_add_test(unit, resumes_triggered_averaging_to_the_bit);
     tcase_add_test(unit, triggered_averaging_needs_validation);
     tcase_add_test(unit, averaging_helps_a_restless_training);
     tcase_add_test(unit, validates_as_often_as_told);
     tcase_add_test(unit, refuses_other_checkpoints);
     tcase_add_test(unit, learns_by_heart);
+    tcase_add_test(unit, learns_with_every_softmax);
     tcase_add_test(unit, validates_and_keeps_the_best);
     tcase_add_test(unit, begins_with_frequencies);
     tcase_add_test(unit, says_when_it_diverges);

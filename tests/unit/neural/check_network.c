@@ -294,6 +294,18 @@ START_TEST(gradients_of_adaptive)
 }
 END_TEST
 
+/* The same step draws the same sample, so its estimate has differences too. */
+START_TEST(gradients_of_sampled)
+{
+    static const char *const tied[] = {"softmax", "sampled", "samples", "20", NULL};
+    static const char *const untied[] = {"softmax", "sampled", "samples", "4",
+                                         "tied",    "false",   NULL};
+    check_gradients(&kind_lstm, tied, 2);
+    check_gradients(&kind_gru, untied, 3);
+    check_gradients(&kind_nplm, untied, 1);
+}
+END_TEST
+
 START_TEST(shares_agree)
 {
     struct trial one, three;
@@ -401,6 +413,7 @@ UNIT_SUITE(network)
     tcase_add_test(unit, weight_drop);
     tcase_add_test(unit, word_dropout_spares_the_output);
     tcase_add_test(unit, gradients_of_adaptive);
+    tcase_add_test(unit, gradients_of_sampled);
     tcase_add_test(unit, shares_agree);
     tcase_add_test(unit, update_of_touched_rows);
     tcase_add_test(unit, optimizer_formulas);

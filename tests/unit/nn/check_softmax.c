@@ -363,6 +363,131 @@ START_TEST(logits_of_any_size_stay_finite)
 }
 END_TEST
 
+/* ---- the sample ---- */
+
+/* The estimate that the sampled softmax differentiates, for one draw. */
+static double estimated_loss(void *context)
+{
+    run(context, true);
+    return mean_loss(context);
+}
+
+/* Rows of words that were not touched count as zero. */
+static float *touched_gradient(const struct trial *trial)
+{
+    const struct softmax_layout *layout = &trial->layout;
+    float *copy = numbers(trial->total);
+    memcpy(copy + layout->bias_at, trial->gradient + layout->bias_at,
+           layout->vocab * sizeof *copy);
+    for (size_t i = 0; i < trial->batch.touched_count; i++) {
+        size_t at = layout->weights_at + trial->batch.touched[i] * (size_t)SIZE;
+        memcpy(copy + at, trial->gradient + at, SIZE * sizeof *copy);
+    }
+    return copy;
+}
+
+START_TEST(sampled_gradients_match_finite_differences)
+{
+    static const size_t samples[] = {1, 10, 30};
+    for (size_t i = 0; i < 3; i++) {
+        struct trial trial;
+        trial_init(&trial, 40, 2, SOFTMAX_SAMPLED, false);
+        trial.layout.samples = samples[i];
+        estimated_loss(&trial);
+        float *gradient = touched_gradient(&trial), *dhidden = numbers(ROWS * SIZE);
+        memcpy(dhidden, trial.dhidden, ROWS * SIZE * sizeof *dhidden);
+        ck_assert_uint_lt(trial.batch.touched_count, 40);
+        ck_assert_double_lt(gradient_error(estimated_loss, &trial, trial.values, gradient,
+                                           trial.total, 1e-2f),
+                            1e-2);
+        ck_assert_double_lt(gradient_error(estimated_loss, &trial, trial.hidden, dhidden,
+                                           ROWS * SIZE, 1e-2f),
+                            1e-2);
+        free(gradient);
+        free(dhidden);
+        trial_fini(&trial);
+    }
+}
+END_TEST
+
+START_TEST(a_sample_of_all_is_the_full_softmax)
+{
+    struct trial full, sampled;
+    trial_init(&full, 1025, 2, SOFTMAX_FULL, false);
+    trial_init(&sampled, 1025, 2, SOFTMAX_SAMPLED, false);
+    sampled.layout.samples = 2000;
+    run(&full, true);
+    run(&sampled, true);
+    ck_assert_uint_eq(sampled.batch.touched_count, 1025);
+    for (size_t i = 0; i < ROWS; i++)
+        ck_assert_float_eq_tol(full.logprobs[i], sampled.logprobs[i], 1e-5f);
+    for (size_t i = 0; i < full.total; i++)
+        ck_assert_float_eq_tol(full.gradient[i], sampled.gradient[i], 1e-5f);
+    for (size_t i = 0; i < ROWS * SIZE; i++)
+        ck_assert_float_eq_tol(full.dhidden[i], sampled.dhidden[i], 1e-5f);
+    trial_fini(&full);
+    trial_fini(&sampled);
+}
+END_TEST
+
+/* The mean of 1/p over many draws is the true one: the normaliser is not biased. */
+START_TEST(samples_estimate_the_normaliser)
+{
+    enum { DRAWS = 4000 };
+    struct trial trial;
+    double mean[ROWS] = {0}, size = 0;
+    trial_init(&trial, 300, 1, SOFTMAX_SAMPLED, false);
+    trial.layout.samples = 60;
+    for (size_t i = 0; i < DRAWS; i++) {
+        struct softmax_batch batch = {.rows = ROWS,
+                                      .size = SIZE,
+                                      .hidden = trial.hidden,
+                                      .targets = trial.targets,
+                                      .dhidden = trial.dhidden,
+                                      .logprobs = trial.logprobs,
+                                      .draw = i};
+        ck_assert_int_eq(softmax_run(trial.softmax, trial.values, &batch, trial.gradient),
+                         ERR_OK);
+        size += (double)batch.touched_count;
+        for (size_t row = 0; row < ROWS; row++)
+            mean[row] += exp(-(double)trial.logprobs[row]) / DRAWS;
+    }
+    ck_assert_double_ge(size / DRAWS, 60);
+    ck_assert_double_le(size / DRAWS, 60 + ROWS);
+    for (size_t row = 0; row < ROWS; row++) {
+        double expected = exp(-naive_logprob(&trial, row, trial.targets[row]));
+        ck_assert_double_eq_tol(mean[row] / expected, 1, 0.03);
+    }
+    trial_fini(&trial);
+}
+END_TEST
+
+START_TEST(the_same_draw_takes_the_same_words)
+{
+    struct trial a, b;
+    trial_init(&a, 5000, 1, SOFTMAX_SAMPLED, false);
+    trial_init(&b, 5000, 1, SOFTMAX_SAMPLED, false);
+    a.layout.samples = b.layout.samples = 200;
+    run(&a, true);
+    run(&b, true);
+    run(&b, true);
+    ck_assert_uint_eq(a.batch.touched_count, b.batch.touched_count);
+    ck_assert_mem_eq(a.batch.touched, b.batch.touched,
+                     a.batch.touched_count * sizeof *a.batch.touched);
+    b.batch.draw = 2;
+    b.batch.dhidden = b.dhidden;
+    ck_assert_int_eq(softmax_run(b.softmax, b.values, &b.batch, b.gradient), ERR_OK);
+    size_t count = b.batch.touched_count < a.batch.touched_count ? b.batch.touched_count
+                                                                 : a.batch.touched_count;
+    ck_assert_mem_ne(a.batch.touched, b.batch.touched, count * sizeof *a.batch.touched);
+    for (size_t i = 0; i < b.batch.touched_count; i++)
+        for (size_t j = 0; j < i; j++)
+            ck_assert_uint_ne(b.batch.touched[i], b.batch.touched[j]);
+    trial_fini(&a);
+    trial_fini(&b);
+}
+END_TEST
+
 /* ---- the start and the cutoffs ---- */
 
 START_TEST(starts_with_the_frequencies)
@@ -433,6 +558,10 @@ UNIT_SUITE(softmax)
     tcase_add_test(unit, clusters_without_targets_are_left_alone);
     tcase_add_loop_test(unit, a_thread_count_always_gives_the_same_bits, 0, FORMS);
     tcase_add_loop_test(unit, logits_of_any_size_stay_finite, 0, EXACT_FORMS);
+    tcase_add_test(unit, sampled_gradients_match_finite_differences);
+    tcase_add_test(unit, a_sample_of_all_is_the_full_softmax);
+    tcase_add_test(unit, samples_estimate_the_normaliser);
+    tcase_add_test(unit, the_same_draw_takes_the_same_words);
     tcase_add_loop_test(unit, starts_with_the_frequencies, 0, EXACT_FORMS);
     tcase_add_test(unit, cutoffs_make_it_cheap);
 }
