@@ -18,6 +18,10 @@ static const struct kind *const all[] = {&kind_nplm, &kind_rnn, &kind_gru, &kind
 
 static const char *const normed[] = {"layer_norm", "true", "layers", "2", NULL};
 static const char *const normed_feedforward[] = {"layer_norm", "true", NULL};
+static const char *const clustered[] = {"softmax", "adaptive", "cutoffs", "100,400,1200",
+                                        NULL};
+static const char *const narrowed[] = {"softmax", "adaptive", "cutoffs", "1400",
+                                       "tied",    "false",    NULL};
 
 static struct lm *random_lm_with(const struct kind *kind, const char *const *params)
 {
@@ -41,8 +45,9 @@ static struct lm *random_lm(const struct kind *kind)
 
 START_TEST(distributions_sum_to_one)
 {
-    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
-        struct lm *lm = random_lm(all[k]);
+    const char *const *const forms[3] = {NULL, clustered, narrowed};
+    for (size_t k = 0; k < 3 * (sizeof all / sizeof *all); k++) {
+        struct lm *lm = random_lm_with(all[k / 3], forms[k % 3]);
         void *states = lm_new_states(lm, 3), *state[3];
         float *rows[3];
         const uint32_t tokens[3] = {5, 700, VOCAB - 1};
@@ -83,10 +88,11 @@ START_TEST(score_equals_steps)
         other[i] = one[i];
         other[i].logprobs = stepped[i];
     }
-    for (size_t k = 0; k < 2 * (sizeof all / sizeof *all); k++) {
-        const struct kind *kind = all[k / 2];
-        const char *const *params = kind == &kind_nplm ? normed_feedforward : normed;
-        struct lm *lm = random_lm_with(kind, k % 2 ? params : NULL);
+    for (size_t k = 0; k < 4 * (sizeof all / sizeof *all); k++) {
+        const struct kind *kind = all[k / 4];
+        const char *const *const forms[4] = {
+            NULL, kind == &kind_nplm ? normed_feedforward : normed, clustered, narrowed};
+        struct lm *lm = random_lm_with(kind, forms[k % 4]);
         ck_assert_int_eq(lm->ops->score(lm, one, SEGMENTS), ERR_OK);
         ck_assert_int_eq(lm_score_by_steps(lm, other, SEGMENTS), ERR_OK);
         for (size_t i = 0; i < SEGMENTS; i++)
