@@ -179,7 +179,8 @@ def test_a_stored_corpus_and_a_mixture():
         perplexities = []
         for more in ([], ["--param", "cache=true"]):
             out, _ = run("train", "--store", path, "--kind", "mixture", "--model", "c", "--param",
-                         "models=m1,m2", "--replace", "--valid", "0", *more, text=TEXT * 5)
+                         "models=m1,m2", "--replace", "--valid", "0", *more,
+                         text="log log log log\n" * 20)
             perplexities.append(float(dict(columns(out))["em_perplexity"]))
         assert perplexities[1] < perplexities[0], perplexities
         _, said = run("train", "--store", path, *TRAIN, "--model", "x", "--corpus", "none",
