@@ -62,7 +62,8 @@ static enum err evaluate(struct exchange *x, const struct infer_subject *subject
                                 info);
     if (code)
         return code;
-    code = evaluate_in_order(subject->target.lm, subject->target.tokenizer,
+    /* The model itself: its batches are large enough, and it has threads of its own. */
+    code = evaluate_in_order(subject->leases[0].model->lm, subject->target.tokenizer,
                              subject->target.vocab, corpus.text, &request->in_order, 1,
                              &progress, &evaluation);
     if (!code)

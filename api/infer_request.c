@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/lm/lm.h"
 #include "model/model.h"
+#include "server/batcher.h"
 #include "server/server.h"
 #include "storage/digest.h"
 
@@ -93,8 +95,26 @@ static enum err acquire(struct exchange *x, struct infer_subject *subject,
                        name);
     if (code)
         return err_finish(info, code);
+    subject->views[subject->count] = NULL;
     subject->weights[subject->count++] = weight;
     return ERR_OK;
+}
+
+static bool is_gone(void *context)
+{
+    return exchange_cancelled(context);
+}
+
+/* Lets the request share its computing with others. */
+static enum err open_views(struct exchange *x, struct infer_subject *subject)
+{
+    const struct batcher_user user = {
+        .pool = exchange_server(x)->pool, .cancelled = is_gone, .context = x};
+    enum err code = ERR_OK;
+    for (size_t i = 0; i < subject->count && !code; i++)
+        if (subject->leases[i].batcher)
+            code = batcher_open(subject->leases[i].batcher, &user, &subject->views[i]);
+    return code;
 }
 
 static void name_subject(struct infer_subject *subject)
@@ -119,12 +139,16 @@ static void name_subject(struct infer_subject *subject)
 static enum err make_target(struct infer_subject *subject, struct err_info *info)
 {
     struct model *models[TARGET_MODELS_MAX];
-    if (!subject->ensemble)
-        return target_of_model(subject->leases[0].model, &subject->target, info);
+    if (!subject->ensemble) {
+        enum err code = target_of_model(subject->leases[0].model, &subject->target, info);
+        if (!code && subject->views[0])
+            subject->target.lm = subject->views[0];
+        return code;
+    }
     for (size_t i = 0; i < subject->count; i++)
         models[i] = subject->leases[i].model;
-    return target_of_ensemble(models, subject->weights, subject->count, &subject->target,
-                              info);
+    return target_of_views(models, (const struct lm *const *)subject->views,
+                           subject->weights, subject->count, &subject->target, info);
 }
 
 enum err infer_open(struct exchange *x, const struct infer_head *head,
@@ -141,6 +165,8 @@ enum err infer_open(struct exchange *x, const struct infer_head *head,
         code = read_members(head->ensemble, members, exchange_errors(x));
     for (size_t i = 0; i < count && !code; i++)
         code = acquire(x, subject, members[i].model, members[i].weight, info);
+    if (!code)
+        code = open_views(x, subject);
     if (!code)
         code = make_target(subject, info);
     if (code) {
@@ -164,6 +190,7 @@ bool infer_try_open(struct exchange *x, const struct infer_head *head,
                               &subject->leases[0]))
         return false;
     subject->weights[0] = 1;
+    subject->views[0] = NULL;
     subject->count = 1;
     if (target_of_model(subject->leases[0].model, &subject->target, NULL)) {
         infer_close(subject);
@@ -176,8 +203,11 @@ bool infer_try_open(struct exchange *x, const struct infer_head *head,
 void infer_close(struct infer_subject *subject)
 {
     target_fini(&subject->target);
-    for (size_t i = 0; i < subject->count; i++)
+    for (size_t i = 0; i < subject->count; i++) {
+        if (subject->views[i])
+            subject->views[i]->ops->free(subject->views[i]);
         registry_release(&subject->leases[i]);
+    }
     subject->count = 0;
 }
 

@@ -35,6 +35,7 @@ struct infer_head {
 /* Who answers. */
 struct infer_subject {
     struct lease leases[TARGET_MODELS_MAX];
+    struct lm *views[TARGET_MODELS_MAX]; /* of models that compute in batches, or NULL */
     double weights[TARGET_MODELS_MAX];
     size_t count;
     struct target target;

@@ -22,7 +22,7 @@
 
 enum { LABELS_SIZE = 192 };
 
-enum metric_type { COUNTER, GAUGE, HISTOGRAM };
+enum metric_type { COUNTER, GAUGE, HISTOGRAM, SIZES /* a histogram of sizes */ };
 
 static const struct description {
     enum metric_type type;
@@ -36,9 +36,12 @@ static const struct description {
 #undef X
 };
 
-static const double bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                0.25,   0.5,   1,      2.5,   5,    10,    30,   60};
-enum { BOUNDS = sizeof bounds / sizeof bounds[0] };
+enum { BOUNDS = 16 };
+static const double second_bounds[BOUNDS] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                             0.05,   0.1,   0.25,   0.5,   1,    2.5,
+                                             5,      10,    30,     60};
+static const double size_bounds[BOUNDS] = {1,  2,  3,  4,  6,   8,   12,  16,
+                                           24, 32, 48, 64, 128, 256, 512, 1024};
 
 struct series {
     _Atomic uint64_t value; /* the bits of a double */
@@ -57,6 +60,11 @@ struct metrics {
     struct lock lock; /* making labels */
     struct family families[METRICS_COUNT];
 };
+
+static const double *bounds_of(enum metric_id metric)
+{
+    return table[metric].type == SIZES ? size_bounds : second_bounds;
+}
 
 static double double_of(uint64_t bits)
 {
@@ -185,16 +193,17 @@ void metrics_set(struct metrics *metrics, enum metric_id metric, size_t label,
                           bits_of(value), memory_order_relaxed);
 }
 
-void metrics_observe(struct metrics *metrics, enum metric_id metric, double seconds)
+void metrics_observe(struct metrics *metrics, enum metric_id metric, double value)
 {
+    const double *bounds = bounds_of(metric);
     struct family *family = &metrics->families[metric];
     size_t bucket = 0;
-    if (isnan(seconds))
+    if (isnan(value))
         return;
-    while (bucket < BOUNDS && seconds > bounds[bucket])
+    while (bucket < BOUNDS && value > bounds[bucket])
         bucket++;
     atomic_fetch_add_explicit(&family->buckets[bucket], 1, memory_order_relaxed);
-    add_to(&family->sum, seconds);
+    add_to(&family->sum, value);
 }
 
 static void put_number(struct buffer *text, double value)
@@ -208,7 +217,7 @@ static void put_number(struct buffer *text, double value)
 }
 
 static void render_histogram(const struct family *family, const char *name,
-                             struct buffer *text)
+                             const double *bounds, struct buffer *text)
 {
     uint64_t total = 0;
     for (size_t i = 0; i <= BOUNDS; i++) {
@@ -234,14 +243,15 @@ static void render_series(const struct series *series, const char *name,
     buffer_append_char(text, '\n');
 }
 
-static void render_family(const struct family *family, const struct description *about,
+static void render_family(const struct family *family, enum metric_id metric,
                           struct buffer *text)
 {
-    static const char *const types[] = {"counter", "gauge", "histogram"};
+    static const char *const types[] = {"counter", "gauge", "histogram", "histogram"};
+    const struct description *about = &table[metric];
     buffer_printf(text, "# HELP %s %s\n# TYPE %s %s\n", about->name, about->help,
                   about->name, types[about->type]);
-    if (about->type == HISTOGRAM) {
-        render_histogram(family, about->name, text);
+    if (about->type == HISTOGRAM || about->type == SIZES) {
+        render_histogram(family, about->name, bounds_of(metric), text);
         return;
     }
     if (!*about->label) {
@@ -258,6 +268,6 @@ static void render_family(const struct family *family, const struct description 
 enum err metrics_render(struct metrics *metrics, struct buffer *text)
 {
     for (size_t i = 0; i < METRICS_COUNT; i++)
-        render_family(&metrics->families[i], &table[i], text);
+        render_family(&metrics->families[i], (enum metric_id)i, text);
     return text->failed;
 }

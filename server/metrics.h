@@ -29,6 +29,8 @@ struct buffer;
       "Requests waiting for an inference thread")                                        \
     X(METRIC_INFERENCE_SECONDS, HISTOGRAM, "firth_inference_seconds", "", 1,             \
       "Computing time of inference requests")                                            \
+    X(METRIC_BATCH_ROWS, SIZES, "firth_batch_rows", "", 1,                               \
+      "Texts or contexts that one call of a neural model computed together")             \
     X(METRIC_TOKENS_SCORED, COUNTER, "firth_tokens_scored_total", "", 1,                 \
       "Tokens scored")                                                                   \
     X(METRIC_TOKENS_GENERATED, COUNTER, "firth_tokens_generated_total", "", 1,           \
@@ -67,7 +69,8 @@ void metrics_add(struct metrics *metrics, enum metric_id metric, size_t label,
                  double value);
 void metrics_set(struct metrics *metrics, enum metric_id metric, size_t label,
                  double value);
-void metrics_observe(struct metrics *metrics, enum metric_id metric, double seconds);
+/* Of a histogram: seconds, or a size where the table says SIZES. */
+void metrics_observe(struct metrics *metrics, enum metric_id metric, double value);
 /* Prometheus text format 0.0.4. */
 MUST_CHECK enum err metrics_render(struct metrics *metrics, struct buffer *text);
 

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* One queue, first in first out, and a fixed number of threads that take from its head.
+/* One queue, first in first out, and threads that take from its head while fewer than a
+ * fixed number of tasks are running. A task that steps aside (it waits for a batch of
+ * several requests, see batcher.c) is not counted as running, so that the next task
+ * starts; for these there are spare threads, made when first needed. Tasks that come back
+ * are counted again at once: for a moment more may run than the number says, and none
+ * starts until it has fallen.
+ *
  * A task is linked in by the pointer it carries, so submitting allocates nothing and
  * cannot fail for want of memory; the queue's length is bounded instead.
  *
@@ -25,23 +31,52 @@ struct pool {
     struct pool_task *head, **tail;
     atomic_size_t waiting;
     size_t queue_max, threads;
-    pthread_t *handles; /* [threads] that were started */
+    size_t started;     /* threads, at most threads + POOL_ASIDE_MAX */
+    size_t idle;        /* threads that wait for work */
+    size_t running;     /* tasks, without those aside */
+    pthread_t *handles; /* [threads + POOL_ASIDE_MAX] */
     bool stopping;
 };
+
+static void *serve(void *argument);
+
+static bool start_thread(struct pool *pool)
+{
+    bool started = pool->started < pool->threads + POOL_ASIDE_MAX &&
+                   pthread_create(&pool->handles[pool->started], NULL, serve, pool) == 0;
+    pool->started += started;
+    return started;
+}
+
+/* Sees to it that somebody takes what may be started. Without a thread for it, it is
+ * taken when one comes back. Lock held. */
+static void wake_somebody(struct pool *pool)
+{
+    if (!pool->head || pool->running >= pool->threads)
+        return;
+    if (pool->idle > 0)
+        condition_signal(&pool->work);
+    else
+        (void)start_thread(pool);
+}
 
 /* The next task, or NULL when the pool stops and nothing waits. Lock held. */
 static struct pool_task *next_task(struct pool *pool)
 {
-    while (!pool->head && !pool->stopping)
+    pool->idle++;
+    while (pool->head ? pool->running >= pool->threads : !pool->stopping)
         condition_wait(&pool->work, &pool->lock, -1);
+    pool->idle--;
     struct pool_task *task = pool->head;
     if (!task)
         return NULL;
+    pool->running++;
     pool->head = task->next;
     if (!pool->head)
         pool->tail = &pool->head;
     atomic_fetch_sub(&pool->waiting, 1);
     task->state = TASK_RUNNING;
+    wake_somebody(pool);
     return task;
 }
 
@@ -56,6 +91,9 @@ static void *serve(void *argument)
         task->run(task);
         task->done(task);
         lock_take(&pool->lock);
+        pool->running--;
+        if (pool->stopping)
+            condition_broadcast(&pool->work);
     }
     lock_release(&pool->lock);
     return NULL;
@@ -73,11 +111,14 @@ enum err pool_new(size_t threads, size_t queue_max, struct pool **out)
     condition_init(&pool->work);
     pool->tail = &pool->head;
     pool->queue_max = queue_max;
-    pool->handles = memory_new_array(threads, sizeof *pool->handles);
-    while (pool->handles && pool->threads < threads &&
-           pthread_create(&pool->handles[pool->threads], NULL, serve, pool) == 0)
-        pool->threads++;
-    if (pool->threads < threads) {
+    pool->threads = threads;
+    pool->handles = memory_new_array(threads + POOL_ASIDE_MAX, sizeof *pool->handles);
+    lock_take(&pool->lock);
+    while (pool->handles && pool->started < threads && start_thread(pool))
+        continue;
+    size_t started = pool->started;
+    lock_release(&pool->lock);
+    if (started < threads) {
         pool_free(pool);
         return ERR_NO_MEMORY;
     }
@@ -102,7 +143,7 @@ enum err pool_submit(struct pool *pool, struct pool_task *task)
         *pool->tail = task;
         pool->tail = &task->next;
         atomic_fetch_add(&pool->waiting, 1);
-        condition_signal(&pool->work);
+        wake_somebody(pool);
     }
     lock_release(&pool->lock);
     return code;
@@ -141,16 +182,49 @@ size_t pool_waiting(const struct pool *pool)
     return atomic_load(&pool->waiting);
 }
 
+size_t pool_threads(const struct pool *pool)
+{
+    return pool->threads;
+}
+
+void pool_step_aside(struct pool *pool)
+{
+    lock_take(&pool->lock);
+    pool->running--;
+    wake_somebody(pool);
+    lock_release(&pool->lock);
+}
+
+void pool_step_back(struct pool *pool)
+{
+    lock_take(&pool->lock);
+    pool->running++;
+    lock_release(&pool->lock);
+}
+
+/* The handle of a thread, while there is one more; a thread may start others until it
+ * ends, and these stand behind it. */
+static bool next_handle(struct pool *pool, size_t i, pthread_t *handle)
+{
+    lock_take(&pool->lock);
+    bool more = i < pool->started;
+    if (more)
+        *handle = pool->handles[i];
+    lock_release(&pool->lock);
+    return more;
+}
+
 void pool_free(struct pool *pool)
 {
+    pthread_t handle;
     if (!pool)
         return;
     lock_take(&pool->lock);
     pool->stopping = true;
     condition_broadcast(&pool->work);
     lock_release(&pool->lock);
-    for (size_t i = 0; i < pool->threads; i++)
-        pthread_join(pool->handles[i], NULL);
+    for (size_t i = 0; next_handle(pool, i, &handle); i++)
+        pthread_join(handle, NULL);
     free(pool->handles);
     condition_fini(&pool->work);
     lock_fini(&pool->lock);

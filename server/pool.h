@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The inference pool: a fixed number of threads and a bounded queue. Anything that may
- * block or compute for long runs here, so that the HTTP loops never wait. */
+/* The inference pool: a bounded queue and threads, of which a fixed number work at once.
+ * Anything that may block or compute for long runs here, so that the HTTP loops never
+ * wait. */
 #ifndef FIRTH_SERVER_POOL_H
 #define FIRTH_SERVER_POOL_H
 
@@ -8,6 +9,9 @@
 #include <stddef.h>
 
 #include "base/err.h"
+
+/* Tasks that may have stepped aside at once; more just keep their place. */
+#define POOL_ASIDE_MAX 32u
 
 struct pool;
 
@@ -27,6 +31,13 @@ MUST_CHECK enum err pool_submit(struct pool *pool, struct pool_task *task);
 /* Still queued: removes it and calls done() here; running: sets `cancelled`. */
 void pool_cancel(struct pool *pool, struct pool_task *task);
 size_t pool_waiting(const struct pool *pool);
+size_t pool_threads(const struct pool *pool); /* how many work at once */
+
+/* For a running task: from here on it waits, or works under somebody else's limit, so
+ * that another task may run in its place; and back, which never waits. In pairs. */
+void pool_step_aside(struct pool *pool);
+void pool_step_back(struct pool *pool);
+
 /* Takes no more work, finishes what it has, joins the threads, frees. */
 void pool_free(struct pool *pool);
 

@@ -11,6 +11,7 @@ enum {
     RANK_REGISTRY = 20,
     RANK_JOBS = 30,      /* the queue: running jobs and their wishes */
     RANK_LISTENERS = 40, /* who wants to hear of events */
+    RANK_BATCHER = 45,
     RANK_POOL = 50,
     RANK_TRAINER = 55, /* the trainer process: its socket */
     RANK_METRICS = 58

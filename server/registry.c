@@ -22,7 +22,9 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/lm/lm.h"
 #include "model/vectors/hnsw.h"
+#include "server/batcher.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
 
@@ -33,10 +35,11 @@ struct entry {
     struct entry *next;
     char name[STORE_NAME_SIZE], digest[STORE_DIGEST_SIZE];
     enum model_state state;
-    struct model *model; /* when ready */
-    uint64_t bytes;      /* reserved, then measured */
-    uint64_t used;       /* the registry's tick at its last use */
-    unsigned holds;      /* the list, the loader, each waiter */
+    struct model *model;     /* when ready */
+    struct batcher *batcher; /* of a language model that is not cheap */
+    uint64_t bytes;          /* reserved, then measured */
+    uint64_t used;           /* the registry's tick at its last use */
+    unsigned holds;          /* the list, the loader, each waiter */
     struct err_info error;
 };
 
@@ -76,6 +79,7 @@ static void drop_hold(struct entry *entry)
 {
     if (--entry->holds > 0)
         return;
+    batcher_release(entry->batcher);
     if (entry->model)
         model_release(entry->model);
     free(entry);
@@ -152,6 +156,7 @@ static void fill_lease(struct registry *registry, struct entry *entry,
 {
     entry->used = ++registry->tick;
     lease->model = model_retain(entry->model);
+    lease->batcher = batcher_retain(entry->batcher);
     memcpy(lease->name, entry->name, sizeof lease->name);
     memcpy(lease->digest, entry->digest, sizeof lease->digest);
 }
@@ -171,6 +176,7 @@ bool registry_try_acquire(struct registry *registry, const char *name,
 
 void registry_release(struct lease *lease)
 {
+    batcher_release(lease->batcher);
     if (lease->model)
         model_release(lease->model);
     *lease = (struct lease){0};
@@ -338,6 +344,16 @@ static void publish(struct registry *registry, struct entry *entry, struct model
     tell_metrics(registry);
 }
 
+/* Without memory for it requests are computed one by one. Nobody else sees the entry's
+ * model yet. */
+static void make_batcher(struct registry *registry, struct entry *entry,
+                         const struct model *model)
+{
+    if (model->lm && !model->lm->cheap &&
+        batcher_new(model->lm, registry->metrics, &entry->batcher))
+        entry->batcher = NULL;
+}
+
 /* Loads the row's version into a new entry. Lock held, released while reading. */
 static struct entry *load_entry(struct registry *registry, const struct model_row *row,
                                 struct err_info *info)
@@ -358,6 +374,8 @@ static struct entry *load_entry(struct registry *registry, const struct model_ro
         }
         lock_release(&registry->lock);
         code = load(registry->store, row, &model, &local);
+        if (!code)
+            make_batcher(registry, entry, model);
         lock_take(&registry->lock);
     }
     publish(registry, entry, model, code, &local);

@@ -11,12 +11,14 @@
 #include "model/model.h"
 #include "storage/store.h"
 
+struct batcher;
 struct registry;
 struct metrics;
 
 /* A model in use; give it back with registry_release. */
 struct lease {
     struct model *model;
+    struct batcher *batcher;    /* NULL: not worth it, ask the model itself */
     char name[STORE_NAME_SIZE]; /* the model's own name, also when asked by alias */
     char digest[STORE_DIGEST_SIZE];
 };

@@ -38,8 +38,9 @@ static bool share_vocab(const struct model *a, const struct model *b)
     return mixture_same_vocab(a->vocab, b->vocab);
 }
 
-enum err target_of_ensemble(struct model *const *models, const double *weights,
-                            size_t count, struct target *target, struct err_info *info)
+enum err target_of_views(struct model *const *models, const struct lm *const *views,
+                         const double *weights, size_t count, struct target *target,
+                         struct err_info *info)
 {
     const struct lm *lms[TARGET_MODELS_MAX];
     double equal[TARGET_MODELS_MAX];
@@ -58,7 +59,7 @@ enum err target_of_ensemble(struct model *const *models, const double *weights,
                                  "vocabulary and tokenizer: train them on one corpus "
                                  "with the same tokenizer settings",
                                  i + 1);
-        lms[i] = one.lm;
+        lms[i] = views && views[i] ? views[i] : one.lm;
         equal[i] = 1;
     }
     enum err code =
@@ -69,6 +70,12 @@ enum err target_of_ensemble(struct model *const *models, const double *weights,
     target->tokenizer = models[0]->tokenizer;
     target->vocab = models[0]->vocab;
     return ERR_OK;
+}
+
+enum err target_of_ensemble(struct model *const *models, const double *weights,
+                            size_t count, struct target *target, struct err_info *info)
+{
+    return target_of_views(models, NULL, weights, count, target, info);
 }
 
 void target_fini(struct target *target)

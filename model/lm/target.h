@@ -33,6 +33,12 @@ MUST_CHECK enum err target_of_model(const struct model *model, struct target *ta
 MUST_CHECK enum err target_of_ensemble(struct model *const *models, const double *weights,
                                        size_t count, struct target *target,
                                        struct err_info *info);
+/* The same, where models[i] is asked through views[i] when that is not NULL: a language
+ * model that stands for the model's own, also borrowed. */
+MUST_CHECK enum err target_of_views(struct model *const *models,
+                                    const struct lm *const *views, const double *weights,
+                                    size_t count, struct target *target,
+                                    struct err_info *info);
 void target_fini(struct target *target);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The three products a layer needs. Where the left factor has a few rows they run through
  * our own kernels, one panel of the right factor after the other packed on the stack;
- * below that packing costs more than it saves and cblas_sgemm does it. Dimensions in here
- * are sizes of layers and batches, checked against NN_DIMENSION_MAX where they enter, so
- * they fit the library's int. */
+ * below that packing costs more than it saves: gemm_few_nt or cblas_sgemm does it.
+ * Dimensions in here are sizes of layers and batches, checked against NN_DIMENSION_MAX
+ * where they enter, so they fit the library's int. */
 #include "model/nn/gemm.h"
 
 #include <cblas.h>
@@ -13,7 +13,7 @@
 
 /* RUN: the longest piece of k packed at a time. KEPT_MIN: rows, of all products together,
  * from which on a shared factor is packed. */
-enum { ROWS_MIN = 6, RUN = 512, KEPT_MIN = 12 };
+enum { FEW_MIN = 2, ROWS_MIN = 6, RUN = 512, KEPT_MIN = 12 };
 
 static void by_library(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, enum gemm_store store,
                        size_t m, size_t n, size_t k, const float *a, size_t lda,
@@ -75,7 +75,9 @@ void gemm_nt(enum gemm_store store, size_t m, size_t n, size_t k, const float *a
              size_t lda, const float *b, size_t ldb, float *c, size_t ldc)
 {
     struct panel_left left = panel_rows(a, lda, k);
-    if (!by_panels(store, m, n, k, left, (struct right){b, ldb, true}, c, ldc))
+    if (m >= FEW_MIN && m < ROWS_MIN)
+        gemm_few_nt(store, m, n, k, a, lda, b, ldb, c, ldc);
+    else if (!by_panels(store, m, n, k, left, (struct right){b, ldb, true}, c, ldc))
         by_library(CblasNoTrans, CblasTrans, store, m, n, k, a, lda, b, ldb, c, ldc);
 }
 

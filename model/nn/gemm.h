@@ -19,6 +19,12 @@ void gemm_nn(enum gemm_store store, size_t m, size_t n, size_t k, const float *a
 void gemm_nt(enum gemm_store store, size_t m, size_t n, size_t k, const float *a,
              size_t lda, const float *b, size_t ldb, float *c, size_t ldc);
 
+/* The same for up to GEMM_FEW_ROWS rows of A, without copying B: the fastest way for 2 to
+ * 5, which gemm_nt takes then. An element's bits depend on its two rows only. */
+#define GEMM_FEW_ROWS 16u
+void gemm_few_nt(enum gemm_store store, size_t m, size_t n, size_t k, const float *a,
+                 size_t lda, const float *b, size_t ldb, float *c, size_t ldc);
+
 /* C[m][n] = or += A[k][m]ᵀ · B[k][n]: a layer's weight gradient. */
 void gemm_tn(enum gemm_store store, size_t m, size_t n, size_t k, const float *a,
              size_t lda, const float *b, size_t ldb, float *c, size_t ldc);

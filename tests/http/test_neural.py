@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Neural models over HTTP: train, pause, go on, cancel, resume; then ask them."""
 import math
+import threading
 import time
 
 import harness
@@ -40,6 +41,63 @@ def test_every_kind_answers():
             following = firth.ok("POST", "/next", {"model": kind, "context": "the",
                                                    "words": ["cat"]})["words"][0]
             near(score[0]["logprob"] - score[1]["logprob"], following["logprob"], 1e-4)
+
+
+def asked_at_once(firth, requests):
+    """The answers to requests (path, body) sent at the same time from a thread each."""
+    answers = [None] * len(requests)
+
+    def ask(i, path, body):
+        answers[i] = firth.ok("POST", path, body)
+
+    threads = [threading.Thread(target=ask, args=(i, *request))
+               for i, request in enumerate(requests)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def alike(one, other, place="answer"):
+    """Equal but for rounding, and for the time it took."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), f"{place}: {one} became {other}"
+        for name in one.keys() - {"timing"}:
+            alike(one[name], other[name], f"{place}.{name}")
+    elif isinstance(one, list):
+        assert len(one) == len(other), f"{place}: {one} became {other}"
+        for i, (left, right) in enumerate(zip(one, other)):
+            alike(left, right, f"{place}[{i}]")
+    elif isinstance(one, float):
+        assert abs(one - other) <= 1e-4 * max(1, abs(one)), f"{place}: {one} became {other}"
+    else:
+        assert one == other, f"{place}: {one} became {other}"
+
+
+def test_requests_at_once_get_the_answers_of_requests_alone():
+    with Firth() as firth:
+        firth.put_corpus(text=TEXT * 20)
+        for kind in ("lstm", "nplm"):
+            firth.train(kind, kind=kind, params=SMALL, budget={"epochs": 2})
+        words = ["the", "a", "cat", "dog", "sat on", "on the mat", "", "a dog and"]
+        requests = [("/next", {"model": "lstm", "context": context}) for context in words]
+        requests += [("/next", {"model": "nplm", "context": context}) for context in words]
+        requests += [("/generate", {"model": "lstm", "prompt": context, "seed": 7, "n": 3,
+                                    "max_tokens": 30, "logprobs": True})
+                     for context in words]
+        requests += [("/next", {"ensemble": [{"model": "lstm"}, {"model": "nplm"}],
+                                "context": context}) for context in words]
+        requests += [("/score", {"model": "lstm", "inputs": [context, "the cat"]})
+                     for context in words]
+        alone = [firth.ok("POST", *request) for request in requests]
+        for _ in range(3):
+            for request, one, other in zip(requests, alone, asked_at_once(firth, requests)):
+                alike(one, other, str(request))
+        text = firth.get("/metrics").body.decode()
+        rows = float(text.split("\nfirth_batch_rows_sum ")[1].split("\n")[0])
+        calls = float(text.split("\nfirth_batch_rows_count ")[1].split("\n")[0])
+        assert rows >= calls > 1000, f"{rows} rows in {calls} calls"
 
 
 def test_texts_in_order():

@@ -138,9 +138,47 @@ START_TEST(states_are_independent)
 }
 END_TEST
 
+/* What is computed beside a text changes its numbers by rounding only. */
+START_TEST(a_batch_gives_each_state_its_own_numbers)
+{
+    enum { BATCH = 16 };
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        struct lm *lm = random_lm(all[k]);
+        void *states = lm_new_states(lm, BATCH), *state[BATCH];
+        void *alone = lm_new_states(lm, 1);
+        float *rows[BATCH], *row = malloc(VOCAB * sizeof *row);
+        uint32_t tokens[BATCH];
+        for (uint32_t i = 0; i < BATCH; i++) {
+            state[i] = lm_state_at(lm, states, i);
+            rows[i] = malloc(VOCAB * sizeof *rows[i]);
+            lm->ops->start(lm, true, state[i]);
+            tokens[i] = 5 + 80 * i;
+        }
+        ck_assert_int_eq(lm->ops->advance(lm, BATCH, state, tokens), ERR_OK);
+        ck_assert_int_eq(
+            lm->ops->distribution(lm, BATCH, (const void *const *)state, rows), ERR_OK);
+        for (size_t i = 0; i < BATCH; i++) {
+            lm->ops->start(lm, true, alone);
+            ck_assert_int_eq(lm->ops->advance(lm, 1, &alone, &tokens[i]), ERR_OK);
+            ck_assert_int_eq(
+                lm->ops->distribution(lm, 1, (const void *const *)&alone, &row), ERR_OK);
+            for (uint32_t id = 0; id < VOCAB; id++)
+                if (id != VOCAB_BOS)
+                    ck_assert_float_eq_tol(row[id], rows[i][id], 1e-4f);
+            free(rows[i]);
+        }
+        free(row);
+        free(alone);
+        free(states);
+        lm->ops->free(lm);
+    }
+}
+END_TEST
+
 UNIT_SUITE(neural_lm)
 {
     tcase_add_test(unit, distributions_sum_to_one);
+    tcase_add_test(unit, a_batch_gives_each_state_its_own_numbers);
     tcase_add_test(unit, score_equals_steps);
     tcase_add_test(unit, states_are_independent);
 }

@@ -220,6 +220,50 @@ START_TEST(a_stopping_pool_takes_no_more)
 }
 END_TEST
 
+struct guest {
+    struct pool_task task;
+    struct pool *pool;
+    atomic_bool ran;
+};
+
+static void run_guest(struct pool_task *task)
+{
+    atomic_store(&((struct guest *)task)->ran, true);
+}
+
+/* Waits for all the others, aside. */
+static void run_host(struct pool_task *task)
+{
+    struct guest *guests = (struct guest *)task;
+    pool_step_aside(guests[0].pool);
+    for (int i = 1; i < 6; i++)
+        while (!atomic_load(&guests[i].ran))
+            sched_yield();
+    pool_step_back(guests[0].pool);
+    run_guest(task);
+}
+
+START_TEST(who_steps_aside_lets_others_run)
+{
+    struct pool *pool;
+    struct guest guests[6];
+    ck_assert_int_eq(pool_new(1, 10, &pool), ERR_OK);
+    ck_assert_uint_eq(pool_threads(pool), 1);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 6; i++) {
+            guests[i] = (struct guest){
+                .task = {.run = i ? run_guest : run_host, .done = nothing}, .pool = pool};
+            ck_assert_int_eq(pool_submit(pool, &guests[i].task), ERR_OK);
+        }
+        while (!atomic_load(&guests[0].ran))
+            sched_yield();
+        while (pool_waiting(pool) > 0)
+            sched_yield();
+    }
+    pool_free(pool);
+}
+END_TEST
+
 UNIT_SUITE(pool)
 {
     tcase_add_test(unit, one_thread_works_in_order);
@@ -227,4 +271,5 @@ UNIT_SUITE(pool)
     tcase_add_test(unit, cancelling_a_waiting_task_takes_it_out);
     tcase_add_test(unit, cancelling_a_running_task_raises_its_flag);
     tcase_add_test(unit, a_stopping_pool_takes_no_more);
+    tcase_add_test(unit, who_steps_aside_lets_others_run);
 }
