@@ -381,6 +381,7 @@ enum err neural_lm_new(const struct shape *shape, const float *values, struct lm
                              .vocab_size = shape->vocab,
                              .state_size = (words * sizeof(float) + 7) / 8 * 8,
                              .batch = BATCH,
+                             .adapts = true,
                              .context_max = shape->cell ? 0 : shape->context};
     self->shape = *shape;
     self->values = values;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/neural/adapter.h"
 #include "model/neural/body.h"
 #include "model/neural/hidden_cache.h"
 #include "model/nn/softmax.h"
@@ -31,6 +32,7 @@ struct neural_stream {
     struct body *body;
     struct softmax *softmax;
     struct hidden_cache *cache;          /* or NULL */
+    struct adapter *adapter;             /* or NULL: owns `values` */
     bool begun;                          /* something stands before */
     uint32_t pending;                    /* recurrent: not fed yet */
     uint32_t context[SHAPE_CONTEXT_MAX]; /* feed-forward: the last words */
@@ -51,6 +53,7 @@ static void free_stream(struct lm_stream *stream)
     body_free(self->body);
     softmax_free(self->softmax);
     hidden_cache_free(self->cache);
+    adapter_free(self->adapter);
     free(self->inputs);
     free(self->targets);
     free(self->places);
@@ -82,6 +85,8 @@ static enum err run(struct neural_stream *self)
 {
     if (self->count == 0)
         return ERR_OK;
+    if (self->adapter)
+        adapter_begin(self->adapter, self->body);
     body_forward(self->body, self->values, self->inputs, self->count, NULL, NULL,
                  self->hidden);
     enum err code = output(self);
@@ -91,8 +96,16 @@ static enum err run(struct neural_stream *self)
     for (size_t i = 0; i < self->count && !code; i++)
         if (self->places[i])
             *self->places[i] = self->logprobs[i];
+    if (!code && self->adapter)
+        code = adapter_learn(self->adapter, self->inputs, self->targets, self->count);
     self->count = 0;
     return code;
+}
+
+static size_t piece_size(const struct neural_stream *self)
+{
+    size_t room = self->adapter ? adapter_room(self->adapter) : CHUNK;
+    return room < CHUNK ? room : CHUNK;
 }
 
 /* One more position: predicts `target` behind what was read, and reads it. */
@@ -110,7 +123,7 @@ static enum err put(struct neural_stream *self, uint32_t target, float *place)
     }
     self->targets[self->count] = target;
     self->places[self->count] = place;
-    return ++self->count == CHUNK ? run(self) : ERR_OK;
+    return ++self->count == piece_size(self) ? run(self) : ERR_OK;
 }
 
 /* ---- segments ---- */
@@ -139,6 +152,8 @@ static enum err begin_recurrent(struct neural_stream *self,
         return segment->bos && self->pending != VOCAB_EOS ? put(self, VOCAB_EOS, NULL)
                                                           : ERR_OK;
     code = run(self);
+    if (!code && self->adapter)
+        code = adapter_end(self->adapter);
     body_reset(self->body);
     self->pending = VOCAB_EOS;
     if (code || segment->bos)
@@ -210,6 +225,10 @@ static enum err allocate(struct neural_stream *self)
                                 : body_new(shape, CHUNK, 1, false, &self->body);
     if (!code)
         code = softmax_new(&shape->softmax, CHUNK, 1, 0, &self->softmax);
+    if (!code && self->options.dynamic.rate > 0)
+        code = adapter_new(shape, self->values, &self->options.dynamic, &self->adapter);
+    if (self->adapter)
+        self->values = adapter_values(self->adapter);
     if (!code && self->options.cache.size > 0)
         code =
             hidden_cache_new(&self->options.cache, compared(shape), CHUNK, &self->cache);

@@ -113,7 +113,8 @@ def test_texts_in_order():
         near(carried["results"][0]["logprob"], alone["results"][0]["logprob"], 1e-4)
         assert abs(carried["total"]["logprob"] - alone["total"]["logprob"]) > 1e-3
         for memory in ({"carry": True}, {"cache": True},
-                       {"cache": {"size": 9, "theta": 0.5, "weight": 0.4}, "carry": False}):
+                       {"cache": {"size": 9, "theta": 0.5, "weight": 0.4}, "carry": False},
+                       {"dynamic": True}, {"dynamic": {"steps": 5}, "cache": True}):
             score = firth.ok("POST", "/score", {"model": "gru", "inputs": lines, **memory})
             whole = firth.ok("POST", "/models/gru/evaluate",
                              {"perplexity": {"corpus": "order", **memory}})["perplexity"]

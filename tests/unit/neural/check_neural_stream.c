@@ -162,6 +162,11 @@ static const struct lm_stream_options memories[] = {
     {.carry = true},
     {.carry = true, .cache = {.size = 40, .theta = 0.5, .weight = 0.3}},
     {.cache = {.size = 1000, .theta = 0.5, .weight = 0.3}},
+    {.carry = true, .dynamic = {.rate = 0.01, .decay = 0.001, .steps = 9}},
+    {.dynamic = {.rate = 0.01, .steps = 100}},
+    {.carry = true,
+     .cache = {.size = 40, .theta = 0.5, .weight = 0.3},
+     .dynamic = {.rate = 0.01, .decay = 0.001, .steps = 16}},
 };
 enum { MEMORIES = sizeof memories / sizeof *memories };
 
@@ -285,8 +290,85 @@ START_TEST(cache_has_a_limit)
 }
 END_TEST
 
+/* ---- dynamic evaluation ---- */
+
+static double mean_loss(const struct text *text)
+{
+    double sum = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < SEGMENTS; i++)
+        for (size_t j = 0; j < text->segments[i].count; j++, count++)
+            sum -= (double)text->logprobs[i][j];
+    return sum / (double)count;
+}
+
+/* A text that keeps saying the same is learned; nothing changes before the first step. */
+START_TEST(parameters_follow_the_text)
+{
+    const struct lm_stream_options still = {.carry = true};
+    const struct lm_stream_options follow = {
+        .carry = true, .dynamic = {.rate = 0.01, .decay = 0, .steps = 10}};
+    for (size_t k = 0; k < KINDS; k++) {
+        struct lm *lm = random_lm(all[k]);
+        struct text *one = text_new(true, true), *other = text_new(true, true);
+        for (size_t i = 0; i < SEGMENTS; i++)
+            for (size_t j = 0; j + 1 < one->segments[i].count; j++)
+                one->tokens[i][j] = other->tokens[i][j] = 3 + (uint32_t)(j % 7);
+        score_text(lm, &still, one, SEGMENTS);
+        score_text(lm, &follow, other, SEGMENTS);
+        for (size_t i = 0, left = 10; i < SEGMENTS; i++)
+            for (size_t j = 0; j < one->segments[i].count && left > 0; j++, left--)
+                ck_assert_float_eq_tol(one->logprobs[i][j], other->logprobs[i][j], 1e-5f);
+        ck_assert_double_lt(mean_loss(other), mean_loss(one) - 0.5);
+        free(one);
+        free(other);
+        lm->ops->free(lm);
+    }
+}
+END_TEST
+
+/* Going all the way back each step is standing still but for the last step. */
+START_TEST(decay_leads_back)
+{
+    struct lm *lm = random_lm(&kind_lstm);
+    struct lm_stream_options options = {
+        .carry = true, .dynamic = {.rate = 0.001, .decay = 0, .steps = 1}};
+    double apart[2];
+    struct text *still = text_new(true, true), *other = text_new(true, true);
+    score_text(lm, &(struct lm_stream_options){.carry = true}, still, SEGMENTS);
+    for (size_t i = 0; i < 2; i++) {
+        options.dynamic.decay = (double)i;
+        score_text(lm, &options, other, SEGMENTS);
+        apart[i] = fabs(mean_loss(other) - mean_loss(still));
+    }
+    ck_assert_double_gt(apart[0], 4 * apart[1]);
+    ck_assert_double_gt(apart[1], 0);
+    free(still);
+    free(other);
+    lm->ops->free(lm);
+}
+END_TEST
+
+/* What a stream learned is its own. */
+START_TEST(model_itself_stays)
+{
+    struct lm *lm = random_lm(&kind_gru);
+    struct text *before = text_new(true, true), *after = text_new(true, true);
+    score_text(lm, &memories[0], before, SEGMENTS);
+    score_text(lm, &memories[3], after, SEGMENTS);
+    score_text(lm, &memories[0], after, SEGMENTS);
+    expect_same(before, after, FLT_MIN);
+    free(before);
+    free(after);
+    lm->ops->free(lm);
+}
+END_TEST
+
 UNIT_SUITE(neural_stream)
 {
+    tcase_add_test(unit, parameters_follow_the_text);
+    tcase_add_test(unit, decay_leads_back);
+    tcase_add_test(unit, model_itself_stays);
     tcase_add_loop_test(unit, probabilities_sum_to_one, 0, MEMORIES);
     tcase_add_loop_test(unit, nothing_looks_ahead, 0, MEMORIES);
     tcase_add_loop_test(unit, calls_do_not_matter, 0, MEMORIES);
