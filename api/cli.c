@@ -31,7 +31,9 @@ const struct cli_command cli_commands[] = {
     {"score", CLI_SCORE, cli_score, 0, 0, "--store FILE --model NAME <TEXT",
      "Tell how likely each line is",
      COLUMNS "Columns: log-probability, tokens scored, unknown words, perplexity; with "
-             "--tokens also each\ntoken and its log-probability.\n"},
+             "--tokens also each\ntoken and its log-probability. Each line is "
+             "scored on its own, unless --carry, --cache or --dynamic\nsay that the "
+             "input is one text in order.\n"},
     {"next", CLI_NEXT, cli_next, 0, 0, "--store FILE --model NAME <CONTEXTS",
      "Tell what comes after each line",
      COLUMNS "Columns: token, probability, token, probability, … in falling order.\n"},

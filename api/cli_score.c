@@ -95,9 +95,10 @@ static void tell_totals(struct scoring *scoring, const struct score_sums *total,
         return;
     fprintf(stderr,
             "logprob %.6f  tokens %zu  unknown %zu  perplexity %.4f  without unknown "
-            "%.4f  (%.2f s, %.3g tokens/s)\n",
+            "%.4f  a token %.4f nats, %.4f bits  (%.2f s, %.3g tokens/s)\n",
             total->logprob * scoring->base.scale, total->tokens_scored, total->oov_count,
-            total->perplexity, total->perplexity_no_oov, seconds,
+            total->perplexity, total->perplexity_no_oov, total->bits_per_token * M_LN2,
+            total->bits_per_token, seconds,
             (double)total->tokens_scored / fmax(seconds, 1e-9));
 }
 

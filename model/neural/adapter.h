@@ -10,7 +10,7 @@ struct adapter;
 
 /* A private copy of values[shape->total], which are borrowed and stay as they are.
  * ERR_LIMIT when it would take more than ADAPTER_BYTES. */
-#define ADAPTER_BYTES ((uint64_t)4 << 30)
+#define ADAPTER_BYTES ((uint64_t)2 << 30)
 MUST_CHECK enum err adapter_new(const struct shape *shape, const float *values,
                                 const struct lm_dynamic *options, struct adapter **out);
 void adapter_free(struct adapter *adapter);

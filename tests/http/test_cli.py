@@ -159,6 +159,12 @@ def test_evaluate():
         total = json.loads(store.run("score", "--model", "kn", "--json", "--totals",
                                      text=TEXT)[0])
         near(total["perplexity"], result["perplexity"], 1e-5)
+        in_order = ["--cache-size", "50", "--cache-weight", "0.2", "--json"]
+        cached = json.loads(store.run("evaluate", "--model", "kn", *in_order, text=TEXT)[0])
+        total = json.loads(store.run("score", "--model", "kn", "--totals", *in_order,
+                                     text=TEXT)[0])
+        near(total["perplexity"], cached["perplexity"], 1e-5)
+        assert abs(cached["perplexity"] - result["perplexity"]) > 1e-3
 
 
 def test_a_stored_corpus_and_a_mixture():
