@@ -26,6 +26,9 @@ struct header {
     struct random randoms[PARALLEL_THREADS_MAX];
 };
 
+/* Parameters that a sequel may change: how to go on where a training diverged. */
+static const char *const free_params[] = {"learning_rate", "clip_norm"};
+
 /* All that must agree, as text, without what may differ between a run and its sequel. */
 static enum err config_of(const struct fit *fit, uint64_t *config)
 {
@@ -42,7 +45,11 @@ static enum err config_of(const struct fit *fit, uint64_t *config)
     spec->patience = 0;
     spec->budget.epochs = spec->budget.tokens = spec->budget.seconds = 0;
     buffer_init(&text, 1 << 20);
-    enum err code = train_spec_write(spec, &text);
+    enum err code = ERR_OK;
+    for (size_t i = 0; i < sizeof free_params / sizeof *free_params && !code; i++)
+        code = params_set_number(&spec->params, free_params[i], 0, NULL);
+    if (!code)
+        code = train_spec_write(spec, &text);
     *config = (uint64_t)crc32c(0, text.bytes, text.size) << 32 | fit->shape.vocab;
     buffer_fini(&text);
     free(spec);
@@ -176,7 +183,9 @@ static enum err check(struct fit *fit, struct span bytes, struct header *header,
 static void apply_header(struct fit *fit, const struct header *header)
 {
     struct network *network = fit->network;
+    double rate = fit->state.schedule.rate;
     fit->state = header->state;
+    fit->state.schedule.rate = rate;
     network->optimizer.step = header->optimizer_step;
     bool same = header->threads == network->settings.threads &&
                 strncmp(header->core, blas_core(), sizeof header->core - 1) == 0;
