@@ -80,7 +80,7 @@ static void add_cluster(struct shape *shape, uint32_t k, double reduction)
 {
     struct softmax_cluster *cluster = &shape->softmax.clusters[k];
     size_t words = cluster->end - cluster->first, size = shape->output;
-    char name[24];
+    char name[32];
     cluster->width = size;
     cluster->projection_at = SOFTMAX_NOWHERE;
     cluster->weights_at = shape->embedding_at + cluster->first * size;

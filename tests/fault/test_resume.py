@@ -36,21 +36,21 @@ def text(source):
     return ("\n".join(lines) + "\n").encode()
 
 
-def request(kind, epochs):
+def request(kind, epochs, threads):
     return {"kind": kind, "model": "m", "corpus": "text", "valid": 0.1, "seed": 3,
-            "threads": 2, "tokenizer": {"unit": "whitespace"}, "params": KINDS[kind],
+            "threads": threads, "tokenizer": {"unit": "whitespace"}, "params": KINDS[kind],
             "checkpoint_every_s": 1, "budget": {"epochs": epochs}}
 
 
 class Training:
     """One training on a daemon of its own."""
 
-    def __init__(self, kind, corpus, epochs):
+    def __init__(self, kind, corpus, epochs, threads):
         self.folder = tempfile.TemporaryDirectory(prefix="firth-resume-")
         self.daemon = Daemon(self.folder.name)
         self.daemon.start()
         self.daemon.ask("PUT", "/corpora/text", corpus, {"Content-Type": "text/plain"})
-        status, job = self.daemon.ask_json("POST", "/train", request(kind, epochs))
+        status, job = self.daemon.ask_json("POST", "/train", request(kind, epochs, threads))
         assert status == 202, job
         self.path = "/jobs/" + job["id"]
         self.kills = {"trainer": 0, "daemon": 0}
@@ -71,17 +71,13 @@ class Training:
             time.sleep(0.02)
         return None
 
-    def kill(self, source, victim):
-        """Somewhere in the next trainer's life, mostly after its first checkpoint (a trainer
-        that leaves none is started again later and later); False when the job ended."""
+    def kill(self, step, victim):
+        """When the training has come to `step` (or a trainer goes on from behind it); False
+        when the job ended before."""
         pid = self.next_trainer()
-        if not pid:
-            return False
-        until = time.monotonic() + source.choice([source.uniform(0, 1),
-                                                  *[source.uniform(1, 2)] * 4])
-        while time.monotonic() < until and alive(pid):
-            time.sleep(0.002)
-        if not alive(pid):
+        while pid and alive(pid) and self.row()["progress"]["step"] < step:
+            time.sleep(0.01)
+        if not pid or not alive(pid):
             return not self.ended()
         if victim == "daemon":
             self.daemon.kill()
@@ -103,26 +99,26 @@ class Training:
         return row, model if status == 200 else b""
 
 
-def broken(kind, corpus, epochs, source, victims):
-    training = Training(kind, corpus, epochs)
-    for victim in victims:
-        if not training.kill(source, victim):
+def broken(how, steps, victims):
+    """Kills at these steps, each a victim in turn."""
+    training = Training(*how)
+    for step, victim in zip(steps, victims):
+        if not training.kill(step, victim):
             break
     row, model = training.finish()
     return row, model, training.kills
 
 
 def check(kind, options, full, source):
-    corpus = text(source)
-    epochs = options.epochs
-    whole, wanted = Training(kind, corpus, epochs).finish()
-    print(f"# {kind}: {whole['progress']['step']} steps in "
-          f"{whole['result'].get('seconds', 0) if whole['result'] else 0} s")
-    plans = ([["trainer"] * options.kills, ["daemon"] * options.kills] if full else
-             [[source.choice(["trainer", "daemon"]) for _ in range(options.kills - 1)] +
-              ["trainer"]])
+    how = (kind, text(source), options.epochs, 2 if full else 1)
+    whole, wanted = Training(*how).finish()
+    plans = [["trainer"] * options.kills, ["daemon"] * options.kills]
+    if not full:
+        plans = [["trainer", "daemon"] * (options.kills // 2)]
     for plan in plans:
-        row, model, kills = broken(kind, corpus, epochs, source, plan)
+        total = whole["progress"]["step"]
+        steps = sorted(source.randrange(total // 20, total * 3 // 4) for _ in plan)
+        row, model, kills = broken(how, steps, plan)
         details = [f"killed {kills}, {row['state']}, {row['error']}, {len(model)} bytes, "
                    f"unbroken {len(wanted)}"]
         print("# " + kind + ": " + details[0])
@@ -136,7 +132,7 @@ def main():
     full = os.environ.get("FIRTH_FAULTS") == "full"
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=20 if full else 2)
-    parser.add_argument("--epochs", type=int, default=120 if full else 16)
+    parser.add_argument("--epochs", type=int, default=200 if full else 20)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     options = parser.parse_args()
     print(f"# seed {options.seed}")
