@@ -183,9 +183,11 @@ static enum err check(struct fit *fit, struct span bytes, struct header *header,
 static void apply_header(struct fit *fit, const struct header *header)
 {
     struct network *network = fit->network;
-    double rate = fit->state.schedule.rate;
+    struct schedule own = fit->state.schedule;
     fit->state = header->state;
-    fit->state.schedule.rate = rate;
+    fit->state.schedule.shape = own.shape;
+    fit->state.schedule.rate = own.rate;
+    fit->state.schedule.warmup = own.warmup;
     network->optimizer.step = header->optimizer_step;
     bool same = header->threads == network->settings.threads &&
                 strncmp(header->core, blas_core(), sizeof header->core - 1) == 0;

@@ -19,11 +19,11 @@ enum schedule_shape {
 
 struct schedule {
     enum schedule_shape shape;
-    double rate;   /* the initial learning rate */
-    double warmup; /* fraction of training in which the rate rises from zero */
-    double factor; /* what plateaux have made of it, from 1 */
-    double best;   /* best validation loss seen */
-    bool has_best;
+    double rate;       /* the initial learning rate */
+    double warmup;     /* fraction of training in which the rate rises from zero */
+    double factor;     /* what plateaux have made of it, from 1 */
+    double best;       /* best validation loss seen */
+    uint32_t has_best; /* 0: none yet. No bool, since checkpoints hold it */
 };
 
 void schedule_init(struct schedule *schedule, enum schedule_shape shape, double rate,
