@@ -39,6 +39,12 @@ struct kernels {
     size_t (*above)(float *scores, const float *scale, const float *offset, size_t count,
                     float threshold, uint32_t *positions);
 
+    /* For 3CosMul: products[i] *= s, or /= s + 0.001 where `divide`, with the shifted
+     * cosine s = (1 + scores[i] · scale[i]) / 2 cut to 0 … 1; whole registers, so that
+     * what follows count is garbage again. */
+    void (*shift)(float *products, const float *scores, const float *scale, size_t count,
+                  int divide);
+
     /* y[stride] = Σ values[i] · row columns[i] of matrix, i < count. */
     void (*combine)(const float *matrix, size_t stride, const uint32_t *columns,
                     const float *values, size_t count, float *y);

@@ -28,7 +28,6 @@ enum {
     VECTORS_TILE = 1024   /* vectors of those, unless one question has more */
 };
 static const size_t thread_floats = (size_t)1 << 20; /* work that pays for a thread */
-static const float product_floor = 1e-3f;
 
 struct pass {
     const struct vectors *vectors;
@@ -50,6 +49,7 @@ struct block {
     float *scores; /* [query_count][BLOCK] */
     float scale[BLOCK] __attribute__((aligned(64)));
     float offset[BLOCK] __attribute__((aligned(64)));
+    float products[BLOCK] __attribute__((aligned(64))); /* of 3CosMul */
     uint32_t positions[BLOCK];
     uint32_t first, count;
 };
@@ -79,25 +79,18 @@ static void score_block(const struct pass *pass, struct block *block)
                                  pass->query_count, block->scores, BLOCK);
 }
 
-static float shifted(float cosine)
+/* The product over all vectors of a question, which have a row of scores each. */
+static float *multiply_scores(const struct pass *pass,
+                              const struct search_question *question, const float *scores,
+                              struct block *block)
 {
-    return cosine <= -1 ? 0 : cosine >= 1 ? 1 : (1 + cosine) / 2;
-}
-
-/* Replaces a question's first row of scores by its product over all its vectors. */
-static void multiply_scores(const struct search_question *question, float *scores,
-                            struct block *block)
-{
-    for (uint32_t i = 0; i < block->count; i++) {
-        float product = 1;
-        for (uint32_t v = 0; v < question->positives; v++)
-            product *= shifted(scores[v * BLOCK + i] * block->scale[i]);
-        for (uint32_t v = 0; v < question->negatives; v++)
-            product /=
-                shifted(scores[(question->positives + v) * BLOCK + i] * block->scale[i]) +
-                product_floor;
-        scores[i] = product;
-    }
+    uint32_t vectors = question->positives + question->negatives;
+    for (uint32_t i = 0; i < BLOCK; i++)
+        block->products[i] = 1;
+    for (uint32_t v = 0; v < vectors; v++)
+        pass->kernels->shift(block->products, scores + v * BLOCK, block->scale,
+                             block->count, v >= question->positives);
+    return block->products;
 }
 
 static bool is_excluded(const struct search_question *question, uint32_t row)
@@ -117,7 +110,7 @@ static void offer_block(const struct pass *pass, struct block *block, unsigned t
     float *scores = block->scores + (question->first - pass->first_query) * BLOCK;
     bool product = question->positives + question->negatives > 1;
     if (product)
-        multiply_scores(question, scores, block);
+        scores = multiply_scores(pass, question, scores, block);
     size_t count =
         pass->kernels->above(scores, product ? NULL : block->scale, block->offset,
                              block->count, best_threshold(&best), block->positions);

@@ -72,6 +72,32 @@ START_TEST(products_and_distances)
 }
 END_TEST
 
+START_TEST(shifted_cosines)
+{
+    const struct kernels *kernels = level(_i);
+    enum { COUNT = 91, ROOM = 96 };
+    if (!kernels)
+        return;
+    float *scores = random_rows(1, ROOM, 11), *scale = random_rows(1, ROOM, 12);
+    float *products = random_rows(1, ROOM, 13), *before = random_rows(1, ROOM, 13);
+    scores[5] = -9, scale[5] = 1, scores[6] = 9, scale[6] = 1, scale[7] = 0;
+    for (int divide = 0; divide < 2; divide++) {
+        memcpy(products, before, ROOM * sizeof *products);
+        kernels->shift(products, scores, scale, COUNT, divide);
+        for (size_t i = 0; i < COUNT; i++) {
+            double cosine = fmin(1, fmax(-1, (double)scores[i] * scale[i]));
+            double s = (1 + cosine) / 2;
+            double wanted = divide ? before[i] / (s + 0.001) : before[i] * s;
+            ck_assert_double_eq_tol(products[i], wanted, 1e-5 * fmax(1, fabs(wanted)));
+        }
+    }
+    free(scores);
+    free(scale);
+    free(products);
+    free(before);
+}
+END_TEST
+
 START_TEST(positions_above)
 {
     const struct kernels *kernels = level(_i);
@@ -174,6 +200,7 @@ UNIT_SUITE(vectors_kernels)
 {
     tcase_add_loop_test(unit, products_and_distances, 0, 3);
     tcase_add_loop_test(unit, positions_above, 0, 3);
+    tcase_add_loop_test(unit, shifted_cosines, 0, 3);
     tcase_add_loop_test(unit, negative_gradient, 0, 3);
     tcase_add_loop_test(unit, repeated_outputs_add_up, 0, 3);
 }
