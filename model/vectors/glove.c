@@ -5,7 +5,7 @@
  *    memory a side, half of what the GloVe tools move;
  *  - the biases are two more numbers of the row: the word's row ends in (b_i, 1), the
  *    context's in (1, b̃_j), so that one dot product and one update do everything;
- *  - entries are sorted into tiles of BLOCK × BLOCK words and shuffled inside them; an
+ *  - entries are sorted into tiles of words and shuffled inside them (glove_pairs); an
  *    iteration goes through pieces of tiles in a new random order each time, so a piece
  *    of the dense tiles finds its rows in the second-level cache;
  *  - log x and f(x) are computed once, rows are prefetched some entries ahead.
@@ -24,22 +24,14 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "model/vectors/glove_pairs.h"
 #include "model/vectors/huge_memory.h"
 #include "model/vectors/kernels.h"
 #include "model/vectors/vectors.h"
 
-enum { BLOCK = 512, PIECE = 8192, AHEAD = 6 };
+enum { AHEAD = 6 };
 static const double round_seconds = 0.5;
 static const char head_magic[8] = "GLOVE001";
-
-struct pair {
-    uint32_t row, column;
-    float target, weight; /* log x, f(x) */
-};
-
-struct piece {
-    size_t first, count; /* in pairs */
-};
 
 /* What a checkpoint starts with; the rows of words and contexts follow. 128 bytes. */
 struct head {
@@ -53,10 +45,8 @@ struct head {
 struct glove {
     const struct glove_settings *settings;
     const struct kernels *kernels;
-    struct pair *pairs;   /* [pair_count] */
-    struct piece *pieces; /* [piece_count] */
-    uint32_t *order;      /* [piece_count] of this iteration */
-    size_t pair_count, piece_count;
+    struct glove_pairs pairs;
+    uint32_t *order;   /* [pieces] of this iteration */
     struct head *head; /* the front of the one allocation */
     size_t size;
     float *rows;     /* [words][2][width] numbers, AdaGrad sums */
@@ -66,107 +56,6 @@ struct glove {
     double started, round_ends;
     double losses[PARALLEL_THREADS_MAX]; /* of the round */
 };
-
-/* ---- the pairs, in tiles ---- */
-
-struct tiling {
-    const struct glove_settings *settings;
-    size_t blocks;  /* along each side */
-    size_t *starts; /* [blocks² + 1], then each tile's fill mark */
-};
-
-static size_t tile_of(const struct tiling *tiling, uint32_t row, uint32_t column)
-{
-    return row / BLOCK * tiling->blocks + column / BLOCK;
-}
-
-static void count_tiles(struct tiling *tiling, const struct cooccurrence *counts)
-{
-    for (size_t i = 0; i < counts->count; i++) {
-        struct cooccurrence_entry entry = counts->entries[i];
-        tiling->starts[tile_of(tiling, entry.row, entry.column) + 1]++;
-        if (counts->symmetric && entry.row != entry.column)
-            tiling->starts[tile_of(tiling, entry.column, entry.row) + 1]++;
-    }
-    for (size_t t = 0; t < tiling->blocks * tiling->blocks; t++)
-        tiling->starts[t + 1] += tiling->starts[t];
-}
-
-static void place(struct glove *glove, struct tiling *tiling, uint32_t row,
-                  uint32_t column, float count)
-{
-    const struct glove_settings *settings = tiling->settings;
-    double weight = count < settings->x_max
-                        ? pow((double)count / settings->x_max, settings->alpha)
-                        : 1;
-    glove->pairs[tiling->starts[tile_of(tiling, row, column)]++] =
-        (struct pair){row, column, logf(count), (float)weight};
-}
-
-/* After placing, starts[t] is the end of tile t. */
-static void place_all(struct glove *glove, struct tiling *tiling,
-                      const struct cooccurrence *counts)
-{
-    for (size_t i = 0; i < counts->count; i++) {
-        struct cooccurrence_entry entry = counts->entries[i];
-        place(glove, tiling, entry.row, entry.column, entry.value);
-        if (counts->symmetric && entry.row != entry.column)
-            place(glove, tiling, entry.column, entry.row, entry.value);
-    }
-}
-
-static void shuffle_pairs(struct random *random, struct pair *pairs, size_t count)
-{
-    for (size_t i = count; i > 1; i--) {
-        size_t j = (size_t)random_below(random, i);
-        struct pair kept = pairs[i - 1];
-        pairs[i - 1] = pairs[j];
-        pairs[j] = kept;
-    }
-}
-
-static enum err cut_pieces(struct glove *glove, const struct tiling *tiling)
-{
-    struct random random;
-    size_t capacity = 0, first = 0;
-    random_seed(&random, glove->settings->seed, 1);
-    for (size_t t = 0; t < tiling->blocks * tiling->blocks; t++) {
-        size_t end = tiling->starts[t];
-        shuffle_pairs(&random, glove->pairs + first, end - first);
-        while (first < end) {
-            size_t count = end - first < PIECE ? end - first : PIECE;
-            enum err code = memory_grow(&glove->pieces, &capacity, glove->piece_count + 1,
-                                        sizeof *glove->pieces);
-            if (code)
-                return code;
-            glove->pieces[glove->piece_count++] = (struct piece){first, count};
-            first += count;
-        }
-    }
-    return ERR_OK;
-}
-
-static enum err make_pairs(struct glove *glove, const struct cooccurrence *counts)
-{
-    struct tiling tiling = {.settings = glove->settings,
-                            .blocks = counts->words / BLOCK + 1};
-    size_t tiles = tiling.blocks * tiling.blocks;
-    glove->pair_count = cooccurrence_full_count(counts);
-    if (glove->pair_count == 0)
-        return ERR_CORPUS_TOO_SMALL;
-    glove->pairs = memory_new_array(glove->pair_count, sizeof *glove->pairs);
-    tiling.starts = memory_new_array(tiles + 1, sizeof *tiling.starts);
-    enum err code = glove->pairs && tiling.starts ? ERR_OK : ERR_NO_MEMORY;
-    if (!code) {
-        count_tiles(&tiling, counts);
-        place_all(glove, &tiling, counts);
-        code = cut_pieces(glove, &tiling);
-    }
-    free(tiling.starts);
-    if (!code)
-        glove->order = memory_new_array(glove->piece_count, sizeof *glove->order);
-    return code ? code : glove->order ? ERR_OK : ERR_NO_MEMORY;
-}
 
 /* ---- the parameters ---- */
 
@@ -203,8 +92,9 @@ static enum err make_rows(struct glove *glove, uint32_t words)
         .words = words,
         .width = glove->width,
         .seed = glove->settings->seed,
-        .pairs = glove->pair_count,
-        .data = crc32c(0, glove->pairs, glove->pair_count * sizeof *glove->pairs),
+        .pairs = glove->pairs.count,
+        .data = crc32c(0, glove->pairs.pairs,
+                       glove->pairs.count * sizeof *glove->pairs.pairs),
     };
     memcpy(glove->head->magic, head_magic, sizeof head_magic);
     return ERR_OK;
@@ -214,9 +104,9 @@ static void shuffle_order(struct glove *glove)
 {
     struct random random;
     random_seed(&random, glove->settings->seed, 2 + glove->head->iteration);
-    for (size_t i = 0; i < glove->piece_count; i++)
+    for (size_t i = 0; i < glove->pairs.piece_count; i++)
         glove->order[i] = (uint32_t)i;
-    random_shuffle(&random, glove->order, glove->piece_count);
+    random_shuffle(&random, glove->order, glove->pairs.piece_count);
 }
 
 enum err glove_new(const struct glove_settings *settings,
@@ -228,7 +118,11 @@ enum err glove_new(const struct glove_settings *settings,
         return ERR_NO_MEMORY;
     glove->settings = settings;
     glove->kernels = kernels_best();
-    enum err code = make_pairs(glove, counts);
+    enum err code = glove_pairs_make(&glove->pairs, settings, counts);
+    if (!code) {
+        glove->order = memory_new_array(glove->pairs.piece_count, sizeof *glove->order);
+        code = glove->order ? ERR_OK : ERR_NO_MEMORY;
+    }
     if (!code)
         code = make_rows(glove, counts->words);
     if (code) {
@@ -244,8 +138,7 @@ void glove_free(struct glove *glove)
 {
     if (!glove)
         return;
-    free(glove->pairs);
-    free(glove->pieces);
+    glove_pairs_fini(&glove->pairs);
     free(glove->order);
     free(glove->head);
     free(glove);
@@ -260,7 +153,7 @@ enum err glove_restore(struct glove *glove, struct span bytes, struct err_info *
     if (bytes.size != glove->size || memcmp(head.magic, head_magic, sizeof head_magic) ||
         head.words != mine->words || head.width != mine->width ||
         head.seed != mine->seed || head.pairs != mine->pairs || head.data != mine->data ||
-        head.next > glove->piece_count)
+        head.next > glove->pairs.piece_count)
         return err_set(info, ERR_INVALID, "the checkpoint is of another training");
     memcpy(glove->head, bytes.bytes, bytes.size);
     atomic_store(&glove->next, head.next);
@@ -270,7 +163,7 @@ enum err glove_restore(struct glove *glove, struct span bytes, struct err_info *
 
 /* ---- training ---- */
 
-static void prefetch_pair(const struct glove *glove, const struct pair *pair)
+static void prefetch_pair(const struct glove *glove, const struct glove_pair *pair)
 {
     const float *a = glove->rows + pair->row * 2 * glove->width;
     const float *b = glove->contexts + pair->column * 2 * glove->width;
@@ -280,9 +173,9 @@ static void prefetch_pair(const struct glove *glove, const struct pair *pair)
     }
 }
 
-static double train_piece(struct glove *glove, struct piece piece)
+static double train_piece(struct glove *glove, struct glove_piece piece)
 {
-    const struct pair *pairs = glove->pairs + piece.first;
+    const struct glove_pair *pairs = glove->pairs.pairs + piece.first;
     uint32_t dim = glove->settings->dim;
     double sum = 0;
     for (size_t i = 0; i < piece.count && i < AHEAD; i++)
@@ -308,9 +201,9 @@ static enum err train_round(void *context, unsigned index, unsigned count)
     glove->losses[index] = 0;
     while (clock_monotonic() < glove->round_ends) {
         size_t at = atomic_fetch_add(&glove->next, 1);
-        if (at >= glove->piece_count)
+        if (at >= glove->pairs.piece_count)
             break;
-        glove->losses[index] += train_piece(glove, glove->pieces[glove->order[at]]);
+        glove->losses[index] += train_piece(glove, glove->pairs.pieces[glove->order[at]]);
     }
     return ERR_OK;
 }
@@ -318,7 +211,7 @@ static enum err train_round(void *context, unsigned index, unsigned count)
 double glove_iterations(const struct glove *glove)
 {
     return (double)glove->head->iteration +
-           (double)glove->head->next / (double)glove->piece_count;
+           (double)glove->head->next / (double)glove->pairs.piece_count;
 }
 
 double glove_loss(const struct glove *glove)
@@ -340,13 +233,13 @@ static enum err end_round(struct glove *glove, const struct progress *progress)
 {
     struct head *head = glove->head;
     size_t next = atomic_load(&glove->next);
-    head->next = next < glove->piece_count ? next : glove->piece_count;
+    head->next = next < glove->pairs.piece_count ? next : glove->pairs.piece_count;
     for (unsigned i = 0; i < glove->settings->threads; i++)
         head->loss_sum += glove->losses[i];
     if (!isfinite(head->loss_sum))
         return ERR_DIVERGED;
-    if (head->next == glove->piece_count) {
-        head->last_loss = head->loss_sum / (double)glove->pair_count;
+    if (head->next == glove->pairs.piece_count) {
+        head->last_loss = head->loss_sum / (double)glove->pairs.count;
         head->loss_sum = 0;
         head->next = 0;
         head->iteration++;
@@ -360,14 +253,14 @@ static enum err end_round(struct glove *glove, const struct progress *progress)
 static enum err look_up(struct glove *glove, const struct progress *progress)
 {
     double iterations = glove_iterations(glove);
-    uint64_t step = glove->head->iteration * glove->piece_count + glove->head->next;
+    uint64_t step = glove->head->iteration * glove->pairs.piece_count + glove->head->next;
     struct progress_report report = {
         .fraction = budget_used(glove),
         .epoch = iterations,
         .step = step,
         .steps_total =
-            (uint64_t)(glove->settings->iterations * (double)glove->piece_count),
-        .tokens = (uint64_t)(iterations * (double)glove->pair_count),
+            (uint64_t)(glove->settings->iterations * (double)glove->pairs.piece_count),
+        .tokens = (uint64_t)(iterations * (double)glove->pairs.count),
         .phase = "training",
     };
     enum progress_answer answer = progress_report(progress, &report);

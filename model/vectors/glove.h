@@ -17,6 +17,9 @@ struct glove_settings {
     double iterations, seconds; /* seconds 0: not limited */
     uint64_t seed;
     unsigned threads;
+    uint64_t memory_bytes; /* for the pairs, 16 bytes each; more go to temporary space. */
+                           /* 0: 1 GiB */
+    const char *scratch_directory;
 };
 
 enum glove_output { GLOVE_SUM, GLOVE_WORD, GLOVE_CONTEXT, GLOVE_BOTH };

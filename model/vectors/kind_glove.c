@@ -5,6 +5,7 @@
 
 #include "model/model.h"
 #include "model/vectors/glove.h"
+#include "model/vectors/spectrum.h"
 #include "model/vectors/vectors_estimate.h"
 #include "model/vectors/vectors_file.h"
 #include "model/vectors/vectors_kinds.h"
@@ -27,6 +28,10 @@ static const struct param glove_params[] = {
      "Which of the two sets of vectors is kept: their sum, one of them, or one behind "
      "the "
      "other"},
+    {"spectrum", PARAM_NUMBER, 0, 2, "0.75", NULL,
+     "The singular values of the result are raised to this power: below 1 its strongest "
+     "directions, which tell how frequent a word is, weigh less; 1 leaves the vectors as "
+     "trained"},
     {"index", PARAM_BOOLEAN, 0, 1, "false", NULL,
      "An index for approximate search is built and stored with the model"},
     {NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL}};
@@ -55,6 +60,7 @@ static struct glove_settings settings_of(const struct train_spec *spec)
         .seconds = spec->budget.seconds,
         .seed = spec->seed,
         .threads = id_corpus_threads(spec),
+        .memory_bytes = spec->memory_bytes,
     };
 }
 
@@ -101,6 +107,9 @@ static enum err write_vectors(const struct train_spec *spec,
     float *matrix = NULL;
     enum err code = glove_vectors(glove, output_of(spec), &dim, &matrix);
     if (!code)
+        code = spectrum_raise(matrix, corpus->words, dim, vectors_stride(dim),
+                              params_number(&spec->params, "spectrum"));
+    if (!code)
         code = vectors_file_write_model(artefact, spec, corpus, matrix, dim, NULL,
                                         progress, result);
     free(matrix);
@@ -116,6 +125,7 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
     struct glove *glove = NULL;
     struct glove_settings settings = settings_of(spec);
     size_t pairs = 0;
+    settings.scratch_directory = input->scratch_directory;
     enum err code = id_corpus_new(spec, input, true, progress, &corpus, info);
     if (!code)
         code = count_pairs(spec, input, corpus, progress, &counts);

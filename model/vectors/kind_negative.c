@@ -16,8 +16,12 @@ static const double default_epochs = 5;
 static const struct param negative_params[] = {
     {"dim", PARAM_INTEGER, 1, 4096, "100", NULL, "Numbers in each vector"},
     {"window", PARAM_INTEGER, 1, NEGATIVE_WINDOW_MAX, "5", NULL,
-     "Words on either side of a word that count as its context; the reach is drawn anew "
-     "from 1 to this for each word"},
+     "Most words on either side of a word that count as its context; the reach is drawn "
+     "anew for each word"},
+    {"reach", PARAM_CHOICE, 0, 0, "auto", "auto|uniform|harmonic",
+     "How far the window reaches at each word: uniform from 1 to the window, or "
+     "harmonic, "
+     "at least d in one of d places; auto is harmonic for skipgram, uniform for cbow"},
     {"negatives", PARAM_INTEGER, 1, NEGATIVE_COUNT_MAX, "5", NULL,
      "Random words told from the true one at each step"},
     {"subsample", PARAM_NUMBER, 0, 1, "1e-4", NULL,
@@ -39,6 +43,13 @@ static const struct param negative_params[] = {
      "An index for approximate search is built and stored with the model"},
     {NULL, PARAM_INTEGER, 0, 0, NULL, NULL, NULL}};
 
+static bool is_harmonic(const struct train_spec *spec)
+{
+    const char *reach = params_choice(&spec->params, "reach");
+    return strcmp(reach, "harmonic") == 0 ||
+           (strcmp(reach, "auto") == 0 && spec->kind == &kind_skipgram);
+}
+
 static struct negative_settings settings_of(const struct train_spec *spec)
 {
     const struct params *params = &spec->params;
@@ -47,6 +58,7 @@ static struct negative_settings settings_of(const struct train_spec *spec)
         .cbow = spec->kind == &kind_cbow,
         .dim = (uint32_t)params_number(params, "dim"),
         .window = (uint32_t)params_number(params, "window"),
+        .harmonic = is_harmonic(spec),
         .negatives = (uint32_t)params_number(params, "negatives"),
         .subsample = params_number(params, "subsample"),
         .rate = params_number(params, "learning_rate"),

@@ -21,8 +21,9 @@
 struct negative_settings {
     bool cbow;
     uint32_t dim, window, negatives;
+    bool harmonic; /* the window reaches d words with the probability 1/d; else evenly */
     double subsample, rate;
-    double context_share;    /* of a word's output row added to its vector in the end */
+    double context_share;   /* of a word's output row added to its vector in the end */
     double power;           /* negatives are drawn with count^power */
     double epochs, seconds; /* seconds 0: not limited */
     uint64_t tokens;        /* 0: not limited */

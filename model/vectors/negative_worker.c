@@ -113,12 +113,23 @@ static void draw_outputs(struct negative_worker *worker, size_t position, float 
     }
 }
 
+/* How far the window reaches this time: uniform from 1 to the window, or at least d with
+ * the probability 1/d. */
+static size_t draw_reach(struct negative_worker *worker)
+{
+    const struct negative_settings *settings = worker->trainer->settings;
+    uint64_t draw = random_next(&worker->random) >> 32;
+    if (!settings->harmonic)
+        return 1 + (size_t)((draw * settings->window) >> 32);
+    uint64_t reach = ((uint64_t)1 << 32) / (draw + 1);
+    return reach < settings->window ? (size_t)reach : settings->window;
+}
+
 /* The input rows around `position` within a window of random width. */
 static size_t gather_inputs(struct negative_worker *worker, size_t position,
                             float **inputs)
 {
-    uint32_t window = worker->trainer->settings->window;
-    size_t reach = 1 + (size_t)(((random_next(&worker->random) >> 32) * window) >> 32);
+    size_t reach = draw_reach(worker);
     size_t first = position > reach ? position - reach : 0, count = 0;
     for (size_t i = first; i <= position + reach && i < worker->count; i++)
         if (i != position)

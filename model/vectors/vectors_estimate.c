@@ -23,6 +23,17 @@ struct size {
     double tokens, words, pairs, threads, dim;
 };
 
+/* Words on a side of a skip-gram window, on average. */
+static double mean_reach(const struct params *params)
+{
+    double window = params_number(params, "window"), sum = 0;
+    if (strcmp(params_choice(params, "reach"), "uniform") == 0)
+        return (window + 1) / 2;
+    for (double d = 1; d <= window; d++)
+        sum += 1 / d;
+    return sum;
+}
+
 static void estimate_negative(const struct train_spec *spec, const struct size *size,
                               struct train_estimate *estimate)
 {
@@ -35,7 +46,7 @@ static void estimate_negative(const struct train_spec *spec, const struct size *
     double rows = size->words + (subwords ? params_number(params, "subword_buckets") : 0);
     double shape = (params_number(params, "negatives") + 1) / 6 * size->dim / 112;
     if (spec->kind == &kind_skipgram)
-        shape *= (params_number(params, "window") + 1) / 6;
+        shape *= mean_reach(params) / 3;
     estimate->parameters = (uint64_t)(rows * params_number(params, "dim"));
     estimate->memory_bytes =
         (uint64_t)((rows + size->words) * size->dim * 4 + size->tokens * 4);
@@ -56,8 +67,8 @@ static void estimate_pairs(const struct train_spec *spec, const struct size *siz
         double iterations = spec->budget.epochs > 0 ? spec->budget.epochs : 15;
         estimate->parameters = (uint64_t)(2 * size->words * (dim + 1));
         estimate->steps = (uint64_t)(size->pairs * iterations / 4096) + 1;
-        estimate->memory_bytes =
-            (uint64_t)(size->pairs * 16 + size->words * size->dim * 16);
+        estimate->memory_bytes = (uint64_t)(fmin(size->pairs * 16, (double)budget) +
+                                            size->words * size->dim * 16);
         estimate->seconds +=
             size->pairs * iterations * pair_cost * size->dim / 112 / size->threads;
     } else {

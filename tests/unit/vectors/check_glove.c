@@ -108,7 +108,7 @@ START_TEST(outputs_add_up)
     static const char *const outputs[] = {"sum", "word", "context", "both"};
     struct model *models[4];
     for (int i = 0; i < 4; i++) {
-        const char *params[] = {"dim", "10", "output", outputs[i], NULL};
+        const char *params[] = {"dim", "10", "output", outputs[i], "spectrum", "1", NULL};
         struct buffer bytes;
         struct train_result result;
         ck_assert_int_eq(fixture_train("glove", text, 1, params, 2, &bytes, &result),
