@@ -5,7 +5,8 @@
 usage: make bench                       with, in the environment:
   DATA=folder      the corpora (wiki-2m/ …); without it only what needs none is measured
   KENLM=folder     the programs lmplz, build_binary and query
-  WORD2VEC=folder GLOVE=folder FASTTEXT=program   the peers of the word vectors
+  WORD2VEC=folder GLOVE=folder FASTTEXT=program GENSIM=python3   the peers of the word vectors
+  SYNTHETIC=1000000x300   exact search and the index on random vectors, too (long)
   TORCH=python3    a Python that has PyTorch
   ONLY=ngram,http  some parts only
   RUNS=5           counted runs of each command

@@ -2,7 +2,8 @@
 """Word vectors beside word2vec, fastText and the GloVe tools: training time, analogies and
 word pairs; then search, the index and maps. Needs DATA with wiki-20m.txt unpacked (or
 .zst, which is unpacked); WORD2VEC and GLOVE name the folders of the peers' programs,
-FASTTEXT the program."""
+FASTTEXT the program, GENSIM a Python that has gensim. SYNTHETIC=1000000x300 also measures
+exact search and the index on so many random vectors (minutes to hours of building)."""
 import os
 import subprocess
 
@@ -105,6 +106,25 @@ def measure(work):
                      ratio(done.seconds, first[group]), *figures])
     table("Word vectors, wiki-20m, 100 dimensions",
           ["trainer", "s", "processor s", "MiB", "of Firth's time", *FIELDS], rows)
-    output = run([setting.bench, "search", "model", setting.path("skipgram.model")]).output
-    table("Asking them", ["what", "time", ""],
-          [(line.split("\t") + [""])[:3] for line in output.splitlines()])
+    asking(setting)
+
+
+def show_lines(title, *outputs):
+    table(title, ["what", "time", ""],
+          [(line.split("\t") + [""])[:3] for output in outputs for line in output.splitlines()])
+
+
+def asking(setting):
+    peer = ""
+    if os.environ.get("GENSIM"):
+        run([setting.firthd, "export", "--store", setting.path("vectors.db"), "--model", "skipgram",
+             "--format", "word2vec-bin"], stdout=setting.path("skipgram.bin"))
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer_gensim.py")
+        peer = run([os.environ["GENSIM"], script, setting.path("skipgram.bin")]).output
+    show_lines("Asking them",
+               run([setting.bench, "search", "model", setting.path("skipgram.model")]).output, peer)
+    synthetic = os.environ.get("SYNTHETIC")
+    if synthetic:
+        count, dim = synthetic.split("x")
+        show_lines(f"Asking {count} random vectors of {dim} numbers",
+                   run([setting.bench, "synthetic", count, dim]).output)
