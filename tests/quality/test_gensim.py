@@ -168,7 +168,10 @@ def test_firth_reads_what_gensim_writes():
     for form, path in saved.items():
         bring(path, form, "back-" + form)
         compare("back-" + form, path, form)
-        assert ours("neighbors", "back-" + form, words()) == ours("neighbors", "sg", words()), form
+        for word, back, row in zip(words(), ours("neighbors", "back-" + form, words()),
+                                   ours("neighbors", "sg", words())):
+            same_lists(*([(one["word"], one["similarity"]) for one in answer["neighbors"]]
+                         for answer in (back, row)), word)
 
 
 def lower(source, name, separator=" "):
