@@ -49,6 +49,8 @@ static const struct option options[] = {
      "a file to measure on instead"},
     {"param", OPTION_LIST, AT(params), CLI_TRAIN, "NAME=VALUE", 0, 0, 0,
      "a parameter of the kind; may be repeated"},
+    {"part", OPTION_LIST, AT(parts), CLI_TRAIN, "FILE", 0, 0, 0,
+     "with --kind mixture and --model-file: the model file of a part; repeated"},
     {"unit", OPTION_TEXT, AT(unit), CLI_TRAIN | CLI_IMPORT, "UNIT", 0, 0, 0,
      "tokens are: word, whitespace, char or bpe"},
     {"segment", OPTION_TEXT, AT(segment), CLI_TRAIN, "HOW", 0, 0, 0,

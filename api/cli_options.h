@@ -22,7 +22,7 @@ struct cli_arguments {
     const char *store, *model, *model_file, *corpus, *kind, *valid, *valid_file, *format;
     const char *metric, *method, *analogies, *word_pairs;
     const char *unit, *segment, *oov, *label, *scope, *prompt, *scratch;
-    struct cli_list params, words, stops, rest; /* rest: what is no option */
+    struct cli_list params, parts, words, stops, rest; /* rest: what is no option */
     int64_t seed, threads, memory, min_count, max_vocab, patience;
     int64_t restrict_vocab;
     double epochs, seconds;

@@ -58,6 +58,39 @@ static enum cli_status read_params(const struct cli *cli, struct params *params)
     return CLI_DONE;
 }
 
+/* A part's name in its mixture: that of its file. */
+static void name_part(const char *path, char name[PARAM_NAME_SIZE])
+{
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(name, PARAM_NAME_SIZE, "%.64s", slash ? slash + 1 : path);
+    for (char *c = name; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+        else if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789._-", *c))
+            *c = '-';
+}
+
+static enum cli_status read_parts(const struct cli *cli, struct train_spec *spec)
+{
+    const struct cli_list *parts = &cli->arguments.parts;
+    char names[PARAM_LIST_MAX][PARAM_NAME_SIZE];
+    const char *items[PARAM_LIST_MAX];
+    struct err_info info = {0};
+    if (parts->count == 0)
+        return CLI_DONE;
+    if (strcmp(spec->kind->name, "mixture") != 0 || !cli->arguments.model_file)
+        return cli_misuse(cli, "--part goes with --kind mixture and --model-file; in a "
+                               "store a mixture's models go by name: --param models=A,B");
+    for (size_t i = 0; i < parts->count && i < PARAM_LIST_MAX; i++) {
+        name_part(parts->items[i], names[i]);
+        items[i] = names[i];
+    }
+    if (parts->count > PARAM_LIST_MAX ||
+        params_set_names(&spec->params, "models", items, parts->count, &info))
+        return cli_misuse(cli, "--part: at most %d model files", PARAM_LIST_MAX);
+    return CLI_DONE;
+}
+
 static bool is_stdin(const char *corpus)
 {
     return !corpus || strcmp(corpus, "-") == 0;
@@ -122,7 +155,12 @@ static enum cli_status read_spec(const struct cli *cli, struct train_spec *spec)
     enum cli_status status = read_names(cli, spec);
     if (!status)
         status = read_unit(cli, &spec->tokenizer);
-    return status ? status : read_params(cli, &spec->params);
+    if (!status)
+        status = read_params(cli, &spec->params);
+    if (!status)
+        status = read_parts(cli, spec);
+    train_spec_settle(spec);
+    return status;
 }
 
 /* ---- progress ---- */
@@ -174,7 +212,20 @@ struct training {
     struct train_result result;
     struct model_row row;
     struct watching watching;
+    struct spill *parts[PARAM_LIST_MAX];
 };
+
+static enum err read_components(struct training *training, struct train_input *input,
+                                struct err_info *info)
+{
+    const struct cli_arguments *arguments = &training->cli->arguments;
+    enum err code = ERR_OK;
+    for (size_t i = 0; i < arguments->parts.count && !code; i++)
+        code = cli_read_input(arguments->parts.items[i], arguments->scratch,
+                              &training->parts[i], &input->components[i], info);
+    input->component_count = arguments->parts.count;
+    return code;
+}
 
 static enum err train_to_file(struct training *training, const struct train_input *input,
                               const struct progress *progress, struct err_info *info)
@@ -229,6 +280,8 @@ static enum err train(struct training *training, struct err_info *info)
         code = cli_read_input(arguments->valid_file, arguments->scratch, &valid,
                               &input.valid, info);
     if (!code)
+        code = read_components(training, &input, info);
+    if (!code)
         code = arguments->model_file
                    ? train_to_file(training, &input, &progress, info)
                    : train_to_store(training, piped ? &input : NULL, &progress, info);
@@ -237,6 +290,9 @@ static enum err train(struct training *training, struct err_info *info)
         spill_close(spill);
     if (valid)
         spill_close(valid);
+    for (size_t i = 0; i < PARAM_LIST_MAX; i++)
+        if (training->parts[i])
+            spill_close(training->parts[i]);
     return code;
 }
 

@@ -327,5 +327,6 @@ enum err read_train(json_t *body, struct train_spec *spec, char **metadata,
     spec->memory_bytes = (uint64_t)request.memory_bytes;
     spec->checkpoint_every_s = request.checkpoint_every_s;
     spec->replace = request.replace;
+    train_spec_settle(spec);
     return errors->count > before ? ERR_INVALID : ERR_OK;
 }

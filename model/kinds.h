@@ -37,6 +37,10 @@ struct kind {
     unsigned can;                        /* set of enum capability */
     struct tokenizer_settings tokenizer; /* the defaults of this kind */
 
+    /* Puts numbers in place of defaults that hang on other parameters, by params_settle;
+     * may be NULL. Doing it again changes nothing. */
+    void (*settle)(struct params *params);
+
     /* Trains and writes the whole artefact. ERR_CANCELLED when told to stop. */
     enum err (*train)(const struct train_spec *spec, const struct train_input *input,
                       const struct progress *progress, const struct writer *artefact,

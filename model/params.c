@@ -336,14 +336,24 @@ void params_init(struct params *params, const struct kind *kind)
 
 /* ---- reading ---- */
 
-const struct param_value *params_value(const struct params *params, const char *name)
+static size_t index_of(const struct params *params, const char *name)
 {
     const struct param *rows = params->kind->params;
     size_t i = 0;
     while (rows[i].name && strcmp(rows[i].name, name) != 0)
         i++;
     assert(rows[i].name);
-    return &params->values[i];
+    return i;
+}
+
+const struct param_value *params_value(const struct params *params, const char *name)
+{
+    return &params->values[index_of(params, name)];
+}
+
+void params_settle(struct params *params, const char *name, double value)
+{
+    params->values[index_of(params, name)].number = value;
 }
 
 double params_number(const struct params *params, const char *name)

@@ -70,6 +70,10 @@ MUST_CHECK enum err params_set_names(struct params *params, const char *name,
 MUST_CHECK enum err params_parse(struct params *params, const char *name,
                                  const char *text, struct err_info *info);
 
+/* Puts a number in place of a default that means "as suits"; it stays a default. The name
+ * must be one of the kind's own (asserted). */
+void params_settle(struct params *params, const char *name, double value);
+
 /* Reading; the name must be one of the kind's own (asserted). */
 double params_number(const struct params *params, const char *name);
 bool params_boolean(const struct params *params, const char *name);

@@ -32,6 +32,10 @@ struct train_spec {
 /* Defaults of a kind. */
 void train_spec_init(struct train_spec *spec, const struct kind *kind);
 
+/* Replaces defaults that hang on other parameters by numbers, so that what is shown and
+ * stored is what is used. Called once all that is given has been read. */
+void train_spec_settle(struct train_spec *spec);
+
 /* The text form, one "key value" a line; read back by train_spec_read. */
 struct buffer;
 enum err train_spec_write(const struct train_spec *spec, struct buffer *text);

@@ -31,6 +31,12 @@ void train_spec_init(struct train_spec *spec, const struct kind *kind)
     spec->checkpoint_every_s = 60;
 }
 
+void train_spec_settle(struct train_spec *spec)
+{
+    if (spec->kind->settle)
+        spec->kind->settle(&spec->params);
+}
+
 enum err train_spec_write(const struct train_spec *spec, struct buffer *text)
 {
     const struct tokenizer_settings *tokenizer = &spec->tokenizer;

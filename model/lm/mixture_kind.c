@@ -40,6 +40,18 @@ static void parts_fini(struct parts *parts)
     parts->count = 0;
 }
 
+/* The usual cause is that a different part of one corpus was kept for validation. */
+static enum err refuse_vocab(size_t number, const struct vocab *vocab,
+                             const struct vocab *first, struct err_info *info)
+{
+    return err_set_field(
+        info, ERR_VOCAB_MISMATCH, "/params/models",
+        "Model %zu of the mixture has a vocabulary of %u words, the first one another of "
+        "%u: train both on the same corpus with the same tokenizer settings and the same "
+        "valid (best the name of a validation corpus, so that all of the corpus counts)",
+        number, vocab_size(vocab), vocab_size(first));
+}
+
 /* Adds the model in `file`, which must score and share the first one's words. */
 static enum err parts_add(struct parts *parts, struct span file, unsigned depth,
                           struct err_info *info)
@@ -60,12 +72,14 @@ static enum err parts_add(struct parts *parts, struct span file, unsigned depth,
     const struct model *first = parts->models[0];
     const struct tokenizer_settings *mine = tokenizer_get_settings(model->tokenizer);
     const struct tokenizer_settings *theirs = tokenizer_get_settings(first->tokenizer);
-    if (!mixture_same_vocab(model->vocab, first->vocab) || mine->unit != theirs->unit ||
-        mine->lowercase != theirs->lowercase)
-        return err_set_field(info, ERR_VOCAB_MISMATCH, "/params/models",
-                             "Model %zu of the mixture does not share the first one's "
-                             "vocabulary and tokenizer",
-                             parts->count);
+    if (mine->unit != theirs->unit || mine->lowercase != theirs->lowercase)
+        return err_set_field(
+            info, ERR_VOCAB_MISMATCH, "/params/models",
+            "Model %zu of the mixture has not the first one's tokenizer: "
+            "train both with the same unit and lowercase",
+            parts->count);
+    if (!mixture_same_vocab(model->vocab, first->vocab))
+        return refuse_vocab(parts->count, model->vocab, first->vocab, info);
     return ERR_OK;
 }
 

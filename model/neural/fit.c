@@ -25,6 +25,18 @@ static const double default_rates[OPTIMIZER_COUNT] = {
     [OPTIMIZER_SGD] = 1.0,      [OPTIMIZER_MOMENTUM] = 0.1,  [OPTIMIZER_NESTEROV] = 0.1,
     [OPTIMIZER_ADAGRAD] = 0.05, [OPTIMIZER_RMSPROP] = 0.001, [OPTIMIZER_ADAM] = 0.002};
 
+double fit_learning_rate(const struct params *params)
+{
+    double rate = params_number(params, "learning_rate");
+    return rate > 0 ? rate : default_rates[(int)params_number(params, "optimizer")];
+}
+
+double fit_dropout(const struct params *params, const char *name)
+{
+    double share = params_number(params, name);
+    return share < 0 ? params_number(params, "dropout") : share;
+}
+
 enum { TRAIN_LOSS_BYTES = 32768, CURVE_POINTS = 500 };
 static const double EMA_WEIGHT = 0.001;
 
@@ -95,7 +107,6 @@ static struct network_settings settings_of(const struct fit *fit)
 {
     const struct params *params = &fit->spec->params;
     double dropout = params_number(params, "dropout");
-    double input = params_number(params, "input_dropout");
     struct network_settings settings = {
         .rows = fit->rows,
         .steps = fit->steps,
@@ -106,11 +117,10 @@ static struct network_settings settings_of(const struct fit *fit)
         .averaging = fit->averaging != AVERAGING_NONE,
         .dropout = {.layers = dropout,
                     .output = dropout,
-                    .input = input < 0 ? dropout : input,
+                    .input = fit_dropout(params, "input_dropout"),
                     .words = params_number(params, "word_dropout")}};
     if (recurrent(fit)) {
-        double output = params_number(params, "output_dropout");
-        settings.dropout.output = output < 0 ? dropout : output;
+        settings.dropout.output = fit_dropout(params, "output_dropout");
         settings.dropout.recurrent = params_number(params, "recurrent_dropout");
         settings.activation_penalty = params_number(params, "activation_penalty");
         settings.slowness_penalty = params_number(params, "slowness_penalty");
@@ -133,15 +143,14 @@ static enum err start_from_frequencies(struct fit *fit)
     return ERR_OK;
 }
 
-static void init_state(struct fit *fit, enum optimizer_method method)
+static void init_state(struct fit *fit)
 {
     const struct params *params = &fit->spec->params;
-    double rate = params_number(params, "learning_rate");
     memset(&fit->state, 0, sizeof fit->state);
     random_seed(&fit->state.random, fit->spec->seed, 2);
-    schedule_init(
-        &fit->state.schedule, (enum schedule_shape)params_number(params, "schedule"),
-        rate > 0 ? rate : default_rates[method], params_number(params, "warmup"));
+    schedule_init(&fit->state.schedule,
+                  (enum schedule_shape)params_number(params, "schedule"),
+                  fit_learning_rate(params), params_number(params, "warmup"));
     fit->clip_norm = params_number(params, "clip_norm");
 }
 
@@ -200,7 +209,7 @@ enum err fit_init(struct fit *fit, const struct train_spec *spec,
         code = make_arrays(fit);
     if (!code)
         code = start_from_frequencies(fit);
-    init_state(fit, settings.method);
+    init_state(fit);
     if (!code && input->resume.size > 0)
         code = checkpoint_read(fit, input->resume, info);
     fit->started = fit->checkpointed = clock_monotonic();

@@ -70,6 +70,11 @@ void fit_fini(struct fit *fit);
 /* The parameters to keep: the best validated, else the averaged, else the last. */
 const float *fit_values(const struct fit *fit);
 
+/* What the parameters mean by "as suits": the learning rate that is 0, and the dropout
+ * `name` that is negative. */
+double fit_learning_rate(const struct params *params);
+double fit_dropout(const struct params *params, const char *name);
+
 /* Epochs a kind trains for when no budget is given. */
 double fit_default_epochs(double tokens, double tokens_a_step);
 

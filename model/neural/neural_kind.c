@@ -183,6 +183,14 @@ static const struct param feedforward_params[] = {
      "Dropout on the words' vectors; -1: as dropout"},
     COMMON_PARAMS};
 
+static void settle(struct params *params)
+{
+    params_settle(params, "learning_rate", fit_learning_rate(params));
+    params_settle(params, "input_dropout", fit_dropout(params, "input_dropout"));
+    if (cell_find(params->kind->name))
+        params_settle(params, "output_dropout", fit_dropout(params, "output_dropout"));
+}
+
 /* ---- training ---- */
 
 static enum err put_tensors(struct artefact_writer *writer, const struct shape *shape,
@@ -433,6 +441,7 @@ static enum err load(struct model *model, const struct artefact *artefact,
                                                     .segment = SEGMENT_LINE,             \
                                                     .min_count = 2,                      \
                                                     .max_vocab = 50000},                 \
+                                      .settle = settle,                                  \
                                       .train = train,                                    \
                                       .load = load,                                      \
                                       .estimate = estimate_training}
