@@ -25,10 +25,16 @@ static const double default_rates[OPTIMIZER_COUNT] = {
     [OPTIMIZER_SGD] = 1.0,      [OPTIMIZER_MOMENTUM] = 0.1,  [OPTIMIZER_NESTEROV] = 0.1,
     [OPTIMIZER_ADAGRAD] = 0.05, [OPTIMIZER_RMSPROP] = 0.001, [OPTIMIZER_ADAM] = 0.002};
 
+/* Without gates a smaller step suits. */
+static const double PLAIN_RATE = 0.5;
+
 double fit_learning_rate(const struct params *params)
 {
     double rate = params_number(params, "learning_rate");
-    return rate > 0 ? rate : default_rates[(int)params_number(params, "optimizer")];
+    double suits = default_rates[(int)params_number(params, "optimizer")];
+    if (cell_find(params->kind->name) == &cell_rnn)
+        suits *= PLAIN_RATE;
+    return rate > 0 ? rate : suits;
 }
 
 double fit_dropout(const struct params *params, const char *name)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "model/model.h"
 #include "model/neural/fit.h"
@@ -31,7 +32,7 @@
          "0",                                                                            \
          NULL,                                                                           \
          "Size of a step; 0: what suits the optimizer (adam 0.002, rmsprop 0.001, "      \
-         "adagrad 0.05, momentum and nesterov 0.1, sgd 1)"},                             \
+         "adagrad 0.05, momentum and nesterov 0.1, sgd 1; of rnn half as much)"},        \
         {"schedule",                                                                     \
          PARAM_CHOICE,                                                                   \
          0,                                                                              \
@@ -289,7 +290,33 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
 /* ---- what training would need ---- */
 
 enum { SAMPLE_BYTES = 32 << 20 };
-static const double OPERATIONS_PER_SECOND = 4e10; /* of one thread, in whole steps */
+
+/* Of a large product's speed, what is left in whole steps of training. */
+static const double EFFICIENCY = 0.6;
+
+/* Operations a second of one thread in matrix products: the best of a few of some
+ * hundred microseconds each. */
+static double measured_speed(void)
+{
+    const size_t rows = 64, columns = 1024, depth = 256;
+    double best = 0;
+    float *block = memory_new_aligned(rows * depth + columns * depth + rows * columns,
+                                      sizeof *block);
+    if (!block)
+        return 1e10;
+    float *right = block + rows * depth, *product = right + columns * depth;
+    gemm_single_thread();
+    for (int i = 0; i < 10; i++) {
+        double start = clock_monotonic();
+        gemm_nt(GEMM_SET, rows, columns, depth, block, depth, right, depth, product,
+                columns);
+        double seconds = clock_monotonic() - start;
+        double speed = 2.0 * (double)(rows * columns * depth) / (seconds + 1e-9);
+        best = speed > best ? speed : best;
+    }
+    free(block);
+    return best;
+}
 
 static double tokens_of(const struct vocab *vocab)
 {
@@ -317,8 +344,8 @@ static void fill_estimate(const struct train_spec *spec, const struct shape *sha
     estimate->steps = (uint64_t)ceil(epochs * tokens / batch);
     estimate->memory_bytes = (uint64_t)((double)shape->total * 4 * 5 + tokens * 4 +
                                         softmax_memory(&shape->softmax, positions));
-    estimate->seconds =
-        epochs * tokens * 6 * work / OPERATIONS_PER_SECOND / train_threads(spec);
+    estimate->seconds = epochs * tokens * 6 * work / (EFFICIENCY * measured_speed()) /
+                        train_threads(spec);
     if (spec->budget.seconds > 0 && spec->budget.seconds < estimate->seconds)
         estimate->seconds = spec->budget.seconds;
 }

@@ -225,6 +225,28 @@ def test_a_file_to_measure_on_and_lines_of_progress():
             text="a\n", status=2)
 
 
+def test_a_mixture_of_model_files():
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(folder, name) for name in ("KN 3.model", "net", "mix", "other")]
+        text = "the cat sat on the mat\nthe dog ran to the cat\n" * 30
+        common = ("--valid", "0", "--min-count", "1", "--unit", "whitespace")
+        run("train", "--model-file", paths[0], "--kind", "ngram", *common, text=text)
+        run("train", "--model-file", paths[1], "--kind", "nplm", "--epochs", "1", *common, text=text)
+        parts = ("--part", paths[0], "--part", paths[1])
+        out, _ = run("train", "--model-file", paths[2], "--kind", "mixture", "--valid", "0", *parts,
+                     text="the cat ran\n")
+        weights = [float(value) for value in re.findall(r"^weight_[01]\t(.*)$", out, re.M)]
+        near(sum(weights), 1, 1e-6)
+        assert run("score", "--model-file", paths[2], text="the cat ran\n")[0]
+        _, said = run("train", "--model", "m", "--kind", "mixture", *parts, text="a\n", status=2)
+        assert "--param models" in said
+        run("train", "--model-file", paths[3], "--kind", "nplm", "--epochs", "1", *common,
+            text="the cow\n" * 9)
+        _, said = run("train", "--model-file", paths[2], "--kind", "mixture", *parts[:3], paths[3],
+                      text="the cat\n", status=1)
+        assert "vocabulary of" in said and "same corpus" in said, said
+
+
 def test_arpa_both_ways():
     with Store() as store:
         arpa = store.run("export", "--model", "kn", "--format", "arpa")[0]

@@ -108,6 +108,21 @@ def test_a_dry_run_queues_nothing():
         harness.is_problem(firth.post("/train?dry_run=maybe", REQUEST), 422)
 
 
+def test_defaults_that_hang_on_other_parameters_are_told():
+    with Firth() as firth:
+        firth.put_corpus()
+        for kind, given, rate in (("lstm", {}, 0.002), ("rnn", {}, 0.001),
+                                  ("gru", {"optimizer": "sgd"}, 1),
+                                  ("nplm", {"learning_rate": 0.5}, 0.5)):
+            body = {**REQUEST, "kind": kind, "params": {**given, "dropout": 0.3}}
+            params = firth.ok("POST", "/train?dry_run=true", body)["params"]
+            assert abs(params["learning_rate"] - rate) < 1e-12, params
+            assert params["input_dropout"] == (0 if kind == "nplm" else 0.3), params
+        assert firth.train("m", kind="rnn", params={"embedding_size": 8, "hidden_size": 8},
+                           budget={"epochs": 1})["state"] == "succeeded"
+        assert firth.ok("GET", "/models/m")["params"]["learning_rate"] == 0.001
+
+
 def test_a_name_that_is_taken():
     with Firth() as firth:
         firth.put_corpus()
