@@ -46,10 +46,13 @@ double fit_dropout(const struct params *params, const char *name)
 enum { TRAIN_LOSS_BYTES = 32768, CURVE_POINTS = 500 };
 static const double EMA_WEIGHT = 0.001;
 
-double fit_default_epochs(double tokens, double tokens_a_step)
+/* A feed-forward model, which sees each word of its context apart and makes many small
+ * steps an epoch, has learned a small corpus by heart after a few. */
+double fit_default_epochs(const struct shape *shape, double tokens, double tokens_a_step)
 {
     double epochs = 2e7 / tokens, least = 400 * tokens_a_step / tokens;
-    epochs = epochs < 6 ? 6 : epochs > 40 ? 40 : epochs;
+    double most = shape->cell ? 20 : 5, few = shape->cell ? 6 : 4;
+    epochs = epochs < few ? few : epochs > most ? most : epochs;
     return ceil(epochs > least ? epochs : least);
 }
 
@@ -81,7 +84,7 @@ static void size_batches(struct fit *fit)
     fit->epochs = fit->spec->budget.epochs;
     if (!(fit->epochs > 0) && !(fit->spec->budget.tokens > 0) &&
         !(fit->spec->budget.seconds > 0))
-        fit->epochs = fit_default_epochs((double)count, (double)tokens);
+        fit->epochs = fit_default_epochs(&fit->shape, (double)count, (double)tokens);
 }
 
 /* Bytes of memory of this machine. */

@@ -76,7 +76,7 @@ double fit_learning_rate(const struct params *params);
 double fit_dropout(const struct params *params, const char *name);
 
 /* Epochs a kind trains for when no budget is given. */
-double fit_default_epochs(double tokens, double tokens_a_step);
+double fit_default_epochs(const struct shape *shape, double tokens, double tokens_a_step);
 
 /* checkpoint.c: the whole state as bytes, and back. Resuming with the same threads and
  * OpenBLAS kernels gives the same bits as never having stopped. */

@@ -17,7 +17,7 @@
 #include "model/vectors/vectors.h"
 #include "model/vectors/vectors_file.h"
 
-#define COMMON_PARAMS                                                                    \
+#define COMMON_PARAMS(dropout_)                                                          \
     {"optimizer",                                                                        \
      PARAM_CHOICE,                                                                       \
      0,                                                                                  \
@@ -60,7 +60,7 @@
          PARAM_NUMBER,                                                                   \
          0,                                                                              \
          0.95,                                                                           \
-         "0.2",                                                                          \
+         dropout_,                                                                       \
          NULL,                                                                           \
          "Share of units left out in training, the same over all steps of a batch"},     \
         {"word_dropout",                                                                 \
@@ -164,7 +164,7 @@ static const struct param recurrent_params[] = {
      "Weight of the mean square of the last layer's output"},
     {"slowness_penalty", PARAM_NUMBER, 0, 1e3, "0", NULL,
      "Weight of the mean square of its change from word to word"},
-    COMMON_PARAMS};
+    COMMON_PARAMS("0.2")};
 
 static const struct param feedforward_params[] = {
     {"context", PARAM_INTEGER, 1, SHAPE_CONTEXT_MAX, "4", NULL,
@@ -180,9 +180,9 @@ static const struct param feedforward_params[] = {
     {"tied", PARAM_BOOLEAN, 0, 0, "false", NULL,
      "The output layer uses the words' vectors"},
     {"batch_size", PARAM_INTEGER, 1, 65536, "128", NULL, "Examples a step"},
-    {"input_dropout", PARAM_NUMBER, -1, 0.95, "0", NULL,
+    {"input_dropout", PARAM_NUMBER, -1, 0.95, "0.2", NULL,
      "Dropout on the words' vectors; -1: as dropout"},
-    COMMON_PARAMS};
+    COMMON_PARAMS("0.4")};
 
 static void settle(struct params *params)
 {
@@ -292,7 +292,10 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
 enum { SAMPLE_BYTES = 32 << 20 };
 
 /* Of a large product's speed, what is left in whole steps of training. */
-static const double EFFICIENCY = 0.6;
+static const double EFFICIENCY = 0.65;
+
+/* Bytes a second of an optimiser at work, and what it moves for a parameter. */
+static const double TRAFFIC = 1e10, PARAMETER_TRAFFIC = 32;
 
 /* Operations a second of one thread in matrix products: the best of a few of some
  * hundred microseconds each. */
@@ -326,6 +329,24 @@ static double tokens_of(const struct vocab *vocab)
     return sum;
 }
 
+/* Bytes: copies of the parameters (with their gradient, and one a checkpoint), the
+ * corpus, what the layers and the output layer keep of a batch. */
+static double memory_of(const struct train_spec *spec, const struct shape *shape,
+                        double tokens, double positions)
+{
+    const struct params *params = &spec->params;
+    unsigned method = (unsigned)params_number(params, "optimizer");
+    double copies = method == OPTIMIZER_SGD ? 3 : method == OPTIMIZER_ADAM ? 5 : 4;
+    copies += params_number(params, "averaging") != AVERAGING_NONE;
+    copies += *spec->valid_corpus != 0 || spec->valid_fraction > 0;
+    double words = shape->cell ? 1 : shape->context;
+    double kept = 10.0 * (double)shape->layers * (double)shape->hidden +
+                  3 * words * (double)shape->embedding + 2 * (double)shape->output;
+    return sizeof(float) * (copies * (double)shape->total + positions * kept +
+                            tokens * (shape->cell ? 1 : 2)) +
+           softmax_memory(&shape->softmax, positions);
+}
+
 static void fill_estimate(const struct train_spec *spec, const struct shape *shape,
                           double tokens, struct train_estimate *estimate)
 {
@@ -336,16 +357,17 @@ static void fill_estimate(const struct train_spec *spec, const struct shape *sha
     if (!(epochs > 0) && spec->budget.tokens > 0)
         epochs = spec->budget.tokens / tokens;
     if (!(epochs > 0))
-        epochs = fit_default_epochs(tokens, batch);
+        epochs = fit_default_epochs(shape, tokens, batch);
     double work = softmax_work(&shape->softmax) + (double)shape->inner_count;
     double positions = batch < tokens ? batch : tokens;
     estimate->parameters = parameters_of(shape);
     estimate->bytes = estimate->parameters * sizeof(float);
     estimate->steps = (uint64_t)ceil(epochs * tokens / batch);
-    estimate->memory_bytes = (uint64_t)((double)shape->total * 4 * 5 + tokens * 4 +
-                                        softmax_memory(&shape->softmax, positions));
-    estimate->seconds = epochs * tokens * 6 * work / (EFFICIENCY * measured_speed()) /
-                        train_threads(spec);
+    estimate->memory_bytes = (uint64_t)memory_of(spec, shape, tokens, positions);
+    estimate->seconds =
+        epochs * tokens * 6 * work / (EFFICIENCY * measured_speed()) /
+            train_threads(spec) +
+        (double)estimate->steps * (double)shape->total * PARAMETER_TRAFFIC / TRAFFIC;
     if (spec->budget.seconds > 0 && spec->budget.seconds < estimate->seconds)
         estimate->seconds = spec->budget.seconds;
 }

@@ -117,7 +117,7 @@ def test_defaults_that_hang_on_other_parameters_are_told():
             body = {**REQUEST, "kind": kind, "params": {**given, "dropout": 0.3}}
             params = firth.ok("POST", "/train?dry_run=true", body)["params"]
             assert abs(params["learning_rate"] - rate) < 1e-12, params
-            assert params["input_dropout"] == (0 if kind == "nplm" else 0.3), params
+            assert params["input_dropout"] == (0.2 if kind == "nplm" else 0.3), params
         assert firth.train("m", kind="rnn", params={"embedding_size": 8, "hidden_size": 8},
                            budget={"epochs": 1})["state"] == "succeeded"
         assert firth.ok("GET", "/models/m")["params"]["learning_rate"] == 0.001

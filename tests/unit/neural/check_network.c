@@ -354,6 +354,30 @@ START_TEST(update_of_touched_rows)
 }
 END_TEST
 
+/* Weights 1, 1/2, 1/3, … make the plain mean, a constant weight makes a fading one. */
+START_TEST(averages)
+{
+    struct trial trial;
+    trial_init(&trial, &kind_lstm, NULL, 2);
+    struct network *network = trial.network;
+    size_t total = trial.shape.total;
+    network->average = aligned_alloc(64, total * sizeof(float));
+    memset(network->average, 0x7e, total * sizeof(float)); /* any finite numbers */
+    for (int i = 1; i <= 3; i++) {
+        for (size_t k = 0; k < total; k++)
+            network->values[k] = (float)(i * i) * (float)(k % 5);
+        ck_assert_int_eq(network_average(network, 1.0 / i), ERR_OK);
+    }
+    for (size_t k = 0; k < total; k++)
+        ck_assert_float_eq_tol(network->average[k], 14.0f / 3 * (float)(k % 5), 1e-4f);
+    ck_assert_int_eq(network_average(network, 0.25), ERR_OK);
+    for (size_t k = 0; k < total; k++)
+        ck_assert_float_eq_tol(network->average[k],
+                               (0.75f * 14 / 3 + 0.25f * 9) * (float)(k % 5), 1e-4f);
+    network_free(network);
+}
+END_TEST
+
 /* A step moves each method's parameter by what its published formula says. */
 START_TEST(optimizer_formulas)
 {
@@ -416,6 +440,7 @@ UNIT_SUITE(network)
     tcase_add_test(unit, gradients_of_sampled);
     tcase_add_test(unit, shares_agree);
     tcase_add_test(unit, update_of_touched_rows);
+    tcase_add_test(unit, averages);
     tcase_add_test(unit, optimizer_formulas);
     tcase_add_test(unit, weight_decay_shrinks);
 }
