@@ -30,7 +30,7 @@ int main(int argc, char **argv)
             continue;
         Suite *made = suite_create(suite->name);
         TCase *unit = tcase_create(suite->name);
-        tcase_set_timeout(unit, 60);
+        tcase_set_timeout(unit, 300);
         suite->fill(unit);
         suite_add_tcase(made, unit);
         srunner_add_suite(runner, made);

@@ -109,11 +109,9 @@ START_TEST(gradients_of_recurrent)
     static const char *const normed[] = {"layers", "2", "layer_norm", "true", NULL};
     static const char *const normed_untied[] = {"layers", "2",     "layer_norm", "true",
                                                 "tied",   "false", NULL};
-    for (size_t i = 0; i < 4; i++) {
-        check_gradients(all[i], tied, 1);
-        check_gradients(all[i], untied, 3);
-        check_gradients(all[i], i % 2 ? normed : normed_untied, 2);
-    }
+    check_gradients(all[_i], tied, 1);
+    check_gradients(all[_i], untied, 3);
+    check_gradients(all[_i], _i % 2 ? normed : normed_untied, 2);
 }
 END_TEST
 
@@ -429,7 +427,7 @@ END_TEST
 
 UNIT_SUITE(network)
 {
-    tcase_add_test(unit, gradients_of_recurrent);
+    tcase_add_loop_test(unit, gradients_of_recurrent, 0, 4);
     tcase_add_test(unit, gradients_of_feedforward);
     tcase_add_test(unit, gradients_of_penalties);
     tcase_add_test(unit, input_dropout_of_feedforward);
