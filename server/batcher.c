@@ -8,8 +8,9 @@
  * soon as its share of the requests in progress is waiting (of two requests one, of
  * sixteen on two cores eight); until then they gather. Whoever starts takes along the
  * calls behind it that ask for the same, up to the batch the model likes, computes for
- * all of them in its own thread, wakes them, and lets the head of the queue start. There
- * is no timer: nobody waits longer than for what is being computed.
+ * all of them in its own thread, wakes them, and lets the next one start. Steps go before
+ * distributions and scores: they are short, and lead requests to where the expensive part
+ * can be shared. There is no timer: nobody waits longer than for what is being computed.
  *
  * A call occupies a thread of the pool while it waits, so its task steps aside there and
  * the pool starts the next one. States belong to the requests and stay where they are;
@@ -36,6 +37,7 @@
 enum {
     ROWS_MAX = 64,       /* of a batch made here */
     SHORT_TOKENS = 256,  /* longer scorings share with nobody */
+    PREFERRED_MAX = 64,  /* steps before something that came earlier */
     SLICE_TOKENS = 2048, /* of a long scoring, then others may have their turn */
 };
 static const double POLL_SECONDS = 0.05;
@@ -67,6 +69,7 @@ struct batcher {
     size_t waiting;
     size_t computing; /* threads inside the model, or told to go there */
     size_t requests;  /* views */
+    size_t preferred; /* steps that went before others, in a row */
 };
 
 struct view {
@@ -181,14 +184,28 @@ static void take_out(struct batcher *batcher, struct call **link)
     batcher->waiting--;
 }
 
-/* Lets the head of the queue compute if it is time to; `most` threads may at once. */
+/* What is computed next: steps come first, since they are short and bring requests to
+ * where their distributions can be computed together; but not for ever. */
+static struct call **choose_next(struct batcher *batcher)
+{
+    struct call **link = &batcher->head;
+    while (*link && (*link)->operation != ADVANCE)
+        link = &(*link)->next;
+    bool preferred = *link && batcher->preferred < PREFERRED_MAX;
+    batcher->preferred = preferred ? batcher->preferred + 1 : 0;
+    return preferred ? link : &batcher->head;
+}
+
+/* Lets the next call compute if it is time to; `most` threads may at once. */
 static void start_next(struct batcher *batcher, size_t most)
 {
-    struct call *next = batcher->head;
-    if (!next || batcher->computing >= most ||
-        (batcher->computing > 0 && batcher->waiting < batcher->requests / most))
+    if (!batcher->head || batcher->computing >= most)
         return;
-    take_out(batcher, &batcher->head);
+    struct call **link = choose_next(batcher), *next = *link;
+    if (batcher->computing > 0 && next->operation != ADVANCE &&
+        batcher->waiting < batcher->requests / most)
+        return;
+    take_out(batcher, link);
     batcher->computing++;
     next->state = COMPUTING;
     condition_signal(&next->changed);
