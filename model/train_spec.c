@@ -7,18 +7,13 @@
  * later version has other defaults. Reading refuses what it does not know. */
 #include "model/train.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
-
-#define VALUE_MAX 2048u /* a list of names is the longest */
-#define KEY_MAX 96u
+#include "model/spec_text.h"
 
 void train_spec_init(struct train_spec *spec, const struct kind *kind)
 {
@@ -73,142 +68,65 @@ enum err train_spec_write(const struct train_spec *spec, struct buffer *text)
 
 /* ---- reading lines ---- */
 
-struct line {
-    char key[KEY_MAX];
-    char value[VALUE_MAX];
-};
-
-/* Takes the next "key value" line off `text`; false at its end. A line too long for the
- * places above gets an empty key, which nobody knows. */
-static bool next_line(struct span *text, struct line *line)
-{
-    if (text->size == 0)
-        return false;
-    const char *end = memchr(text->bytes, '\n', text->size);
-    size_t length = end ? (size_t)(end - text->bytes) : text->size;
-    const char *space = memchr(text->bytes, ' ', length);
-    size_t key = space ? (size_t)(space - text->bytes) : length;
-    size_t value = space ? length - key - 1 : 0;
-    line->key[0] = line->value[0] = 0;
-    if (key < KEY_MAX && value < VALUE_MAX) {
-        snprintf(line->key, KEY_MAX, "%.*s", (int)key, text->bytes);
-        snprintf(line->value, VALUE_MAX, "%.*s", (int)value,
-                 text->bytes + length - value);
-    }
-    size_t used = length + (end ? 1 : 0);
-    *text = span_of(text->bytes + used, text->size - used);
-    return true;
-}
-
-static bool read_name(const char *value, char *name, size_t size)
-{
-    return snprintf(name, size, "%s", value) < (int)size;
-}
-
-static bool read_double(const char *value, double *number)
-{
-    char *end;
-    *number = strtod(value, &end);
-    return end != value && *end == 0;
-}
-
-static bool read_amount(const char *value, double *number)
-{
-    return read_double(value, number) && isfinite(*number) && *number >= 0;
-}
-
-static bool read_u64(const char *value, uint64_t *number)
-{
-    char *end;
-    errno = 0;
-    *number = strtoull(value, &end, 10);
-    return value[0] >= '0' && value[0] <= '9' && *end == 0 && errno == 0;
-}
-
-static bool read_u32(const char *value, uint32_t *number)
-{
-    uint64_t wide;
-    if (!read_u64(value, &wide) || wide > UINT32_MAX)
-        return false;
-    *number = (uint32_t)wide;
-    return true;
-}
-
-static bool read_boolean(const char *value, bool *truth)
-{
-    *truth = strcmp(value, "true") == 0;
-    return *truth || strcmp(value, "false") == 0;
-}
-
-/* The place of `value` among names[count]. */
-static bool read_word(const char *value, const char *const *names, unsigned count,
-                      unsigned *index)
-{
-    for (*index = 0; *index < count; ++*index)
-        if (strcmp(names[*index], value) == 0)
-            return true;
-    return false;
-}
-
 static bool read_tokenizer(struct tokenizer_settings *settings, const char *key,
                            const char *value)
 {
     unsigned index = 0;
     if (strcmp(key, "unit") == 0) {
-        if (!read_word(value, text_unit_names, UNIT_COUNT, &index))
+        if (!spec_text_word(value, text_unit_names, UNIT_COUNT, &index))
             return false;
         settings->unit = (enum text_unit)index;
         return true;
     }
     if (strcmp(key, "segment") == 0) {
-        if (!read_word(value, text_segment_names, SEGMENT_COUNT, &index))
+        if (!spec_text_word(value, text_segment_names, SEGMENT_COUNT, &index))
             return false;
         settings->segment = (enum text_segment)index;
         return true;
     }
     if (strcmp(key, "lowercase") == 0)
-        return read_boolean(value, &settings->lowercase);
+        return spec_text_boolean(value, &settings->lowercase);
     if (strcmp(key, "min_count") == 0)
-        return read_u32(value, &settings->min_count);
-    return strcmp(key, "max_vocab") == 0 && read_u32(value, &settings->max_vocab);
+        return spec_text_u32(value, &settings->min_count);
+    return strcmp(key, "max_vocab") == 0 && spec_text_u32(value, &settings->max_vocab);
 }
 
 static bool read_budget(struct train_spec *spec, const char *key, const char *value)
 {
     if (strcmp(key, "epochs") == 0)
-        return read_amount(value, &spec->budget.epochs);
+        return spec_text_amount(value, &spec->budget.epochs);
     if (strcmp(key, "tokens") == 0)
-        return read_amount(value, &spec->budget.tokens);
-    return strcmp(key, "seconds") == 0 && read_amount(value, &spec->budget.seconds);
+        return spec_text_amount(value, &spec->budget.tokens);
+    return strcmp(key, "seconds") == 0 && spec_text_amount(value, &spec->budget.seconds);
 }
 
 static bool read_plain(struct train_spec *spec, const char *key, const char *value)
 {
     if (strcmp(key, "model") == 0)
-        return read_name(value, spec->model, sizeof spec->model);
+        return spec_text_name(value, spec->model, sizeof spec->model);
     if (strcmp(key, "corpus") == 0)
-        return read_name(value, spec->corpus, sizeof spec->corpus);
+        return spec_text_name(value, spec->corpus, sizeof spec->corpus);
     if (strcmp(key, "valid_corpus") == 0)
-        return read_name(value, spec->valid_corpus, sizeof spec->valid_corpus);
+        return spec_text_name(value, spec->valid_corpus, sizeof spec->valid_corpus);
     if (strcmp(key, "resume_from") == 0)
-        return read_name(value, spec->resume_from, sizeof spec->resume_from);
+        return spec_text_name(value, spec->resume_from, sizeof spec->resume_from);
     if (strcmp(key, "valid_fraction") == 0)
-        return read_amount(value, &spec->valid_fraction) && spec->valid_fraction < 1;
+        return spec_text_amount(value, &spec->valid_fraction) && spec->valid_fraction < 1;
     if (strcmp(key, "seed") == 0)
-        return read_u64(value, &spec->seed);
+        return spec_text_u64(value, &spec->seed);
     if (strcmp(key, "threads") == 0)
-        return read_u32(value, &spec->threads);
+        return spec_text_u32(value, &spec->threads);
     if (strcmp(key, "patience") == 0)
-        return read_u32(value, &spec->patience);
+        return spec_text_u32(value, &spec->patience);
     if (strcmp(key, "checkpoint_every_s") == 0)
-        return read_amount(value, &spec->checkpoint_every_s);
+        return spec_text_amount(value, &spec->checkpoint_every_s);
     if (strcmp(key, "memory_bytes") == 0)
-        return read_u64(value, &spec->memory_bytes);
-    return strcmp(key, "replace") == 0 && read_boolean(value, &spec->replace);
+        return spec_text_u64(value, &spec->memory_bytes);
+    return strcmp(key, "replace") == 0 && spec_text_boolean(value, &spec->replace);
 }
 
-static enum err read_param(struct train_spec *spec, const struct line *line, bool given,
-                           struct err_info *info)
+static enum err read_param(struct train_spec *spec, const struct spec_line *line,
+                           bool given, struct err_info *info)
 {
     const char *name = strchr(line->key, '.') + 1;
     enum err code = params_parse(&spec->params, name, line->value, info);
@@ -218,7 +136,7 @@ static enum err read_param(struct train_spec *spec, const struct line *line, boo
     return code;
 }
 
-static enum err read_line(struct train_spec *spec, const struct line *line,
+static enum err read_line(struct train_spec *spec, const struct spec_line *line,
                           struct err_info *info)
 {
     const char *key = line->key;
@@ -240,16 +158,16 @@ static enum err read_line(struct train_spec *spec, const struct line *line,
 
 enum err train_spec_read(struct train_spec *spec, struct span text, struct err_info *info)
 {
-    struct line line;
+    struct spec_line line;
     memset(spec, 0, sizeof *spec);
     const struct kind *kind = NULL;
-    if (next_line(&text, &line) && strcmp(line.key, "kind") == 0)
+    if (spec_text_next(&text, &line) && strcmp(line.key, "kind") == 0)
         kind = kind_find(line.value);
     if (!kind)
         return err_set(info, ERR_INVALID,
                        "The training specification does not begin with a known kind");
     train_spec_init(spec, kind);
-    while (next_line(&text, &line)) {
+    while (spec_text_next(&text, &line)) {
         enum err code = read_line(spec, &line, info);
         if (code)
             return code;
@@ -310,7 +228,7 @@ static bool read_metric(struct train_result *result, char *value)
         return false;
     *space = 0;
     if (strlen(value) >= sizeof result->metrics[0].name ||
-        !read_double(space + 1, &number))
+        !spec_text_double(space + 1, &number))
         return false;
     train_result_metric(result, value, number);
     return true;
@@ -319,14 +237,14 @@ static bool read_metric(struct train_result *result, char *value)
 enum err train_result_read(struct train_result *result, struct span text,
                            struct err_info *info)
 {
-    struct line line;
+    struct spec_line line;
     memset(result, 0, sizeof *result);
-    while (next_line(&text, &line)) {
+    while (spec_text_next(&text, &line)) {
         bool good = true;
         if (strcmp(line.key, "parameters") == 0)
-            good = read_u64(line.value, &result->parameters);
+            good = spec_text_u64(line.value, &result->parameters);
         else if (strcmp(line.key, "vocab_size") == 0)
-            good = read_u32(line.value, &result->vocab_size);
+            good = spec_text_u32(line.value, &result->vocab_size);
         else if (strcmp(line.key, "metric") == 0)
             good = read_metric(result, line.value);
         else if (strcmp(line.key, "note") == 0)

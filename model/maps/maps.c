@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One call for both kinds of maps: checks, gathers the rows, runs the method. */
+/* One call for both kinds of maps: checks, makes room, runs the method. */
 #include "model/maps/maps.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -19,10 +18,10 @@ struct maps_settings maps_defaults(enum maps_method method)
         .method = method, .dims = 2, .perplexity = 30, .iterations = 1000, .seed = 1};
 }
 
-static enum err check(const struct vectors *vectors, size_t count,
-                      const struct maps_settings *settings, struct err_info *info)
+enum err maps_check(size_t count, uint32_t dim, const struct maps_settings *settings,
+                    struct err_info *info)
 {
-    unsigned most = vectors->dim < MAP_DIMS_MAX ? vectors->dim : MAP_DIMS_MAX;
+    unsigned most = dim < MAP_DIMS_MAX ? dim : MAP_DIMS_MAX;
     if (settings->dims < 1 || settings->dims > most)
         return err_set_field(info, ERR_INVALID, "/dims",
                              "A map of these vectors has 1 to %u dimensions", most);
@@ -31,23 +30,24 @@ static enum err check(const struct vectors *vectors, size_t count,
                              "A map needs at least two words");
     if (settings->method == MAPS_PCA)
         return ERR_OK;
-    if (!(settings->perplexity >= 1) || settings->perplexity >= (double)count)
+    if (!(settings->perplexity >= 1) || settings->perplexity > MAPS_PERPLEXITY_MAX ||
+        settings->perplexity >= (double)count)
         return err_set_field(info, ERR_INVALID, "/perplexity",
-                             "The perplexity must be at least 1 and less than the number "
-                             "of words, which is %zu",
-                             count);
+                             "The perplexity must be from 1 to %g and less than the "
+                             "number of words, which is %zu",
+                             MAPS_PERPLEXITY_MAX, count);
     if (settings->iterations < 1 || settings->iterations > MAPS_ITERATIONS_MAX)
         return err_set_field(info, ERR_INVALID, "/iterations",
                              "The iterations must be from 1 to %u", MAPS_ITERATIONS_MAX);
     return ERR_OK;
 }
 
-static enum err fill(struct map *map, const struct vectors *vectors, const float *rows,
+static enum err fill(struct map *map, const struct maps_rows *rows,
                      const struct maps_settings *settings,
                      const struct progress *progress, struct err_info *info)
 {
     if (settings->method == MAPS_PCA)
-        return pca_project(rows, map->count, vectors->dim, vectors->stride, map->dims,
+        return pca_project(rows->rows, rows->count, rows->dim, rows->stride, map->dims,
                            map->points, map->explained);
     struct tsne_settings tsne = tsne_defaults();
     tsne.dims = settings->dims;
@@ -59,34 +59,28 @@ static enum err fill(struct map *map, const struct vectors *vectors, const float
                                                                 : PARALLEL_THREADS_MAX;
     map->iterations = settings->iterations;
     map->kl = memory_new_array(map->iterations, sizeof *map->kl);
-    return map->kl ? tsne_run(rows, (uint32_t)map->count, vectors->dim, vectors->stride,
+    return map->kl ? tsne_run(rows->rows, (uint32_t)rows->count, rows->dim, rows->stride,
                               &tsne, progress, map->points, map->kl, info)
                    : ERR_NO_MEMORY;
 }
 
-enum err maps_make(const struct vectors *vectors, const uint32_t *rows, size_t count,
-                   const struct maps_settings *settings, const struct progress *progress,
-                   struct map **out, struct err_info *info)
+enum err maps_make(const struct maps_rows *rows, const struct maps_settings *settings,
+                   const struct progress *progress, struct map **out,
+                   struct err_info *info)
 {
     *out = NULL;
-    enum err code = check(vectors, count, settings, info);
+    enum err code = maps_check(rows->count, rows->dim, settings, info);
     if (code)
         return code;
     struct map *map = memory_new_array(1, sizeof *map);
-    float *gathered = memory_new_aligned(count, vectors->stride * sizeof *gathered);
-    float *points = memory_new_array(count, settings->dims * sizeof *points);
-    if (!map || !gathered || !points) {
+    float *points = memory_new_array(rows->count, settings->dims * sizeof *points);
+    if (!map || !points) {
         free(map);
         free(points);
-        free(gathered);
         return ERR_NO_MEMORY;
     }
-    *map = (struct map){.dims = settings->dims, .count = count, .points = points};
-    for (size_t i = 0; i < count; i++)
-        memcpy(gathered + i * vectors->stride, vectors_row(vectors, rows[i]),
-               vectors->stride * sizeof *gathered);
-    code = fill(map, vectors, gathered, settings, progress, info);
-    free(gathered);
+    *map = (struct map){.dims = settings->dims, .count = rows->count, .points = points};
+    code = fill(map, rows, settings, progress, info);
     if (code)
         maps_free(map);
     else

@@ -239,19 +239,16 @@ static void index_time(const struct hnsw *hnsw, const struct vectors *vectors,
 static void map_time(const struct vectors *vectors)
 {
     uint32_t count = vectors->count < MAPPED ? vectors->count : MAPPED;
-    uint32_t *rows = memory_new_array(count, sizeof *rows);
+    const struct maps_rows rows = {vectors->matrix, count, vectors->stride, vectors->dim};
     struct maps_settings settings = maps_defaults(MAPS_TSNE);
     struct map *map = NULL;
     struct err_info info = {0};
-    for (uint32_t i = 0; i < count && rows; i++)
-        rows[i] = i;
     double started = clock_monotonic();
-    if (!rows || maps_make(vectors, rows, count, &settings, NULL, &map, &info))
+    if (maps_make(&rows, &settings, NULL, &map, &info))
         fail("map", info.message);
     printf("t-SNE of %u words, %u iterations\t%.2f s\tKL %.3f\n", count, map->iterations,
            clock_monotonic() - started, map->kl[map->iterations - 1]);
     maps_free(map);
-    free(rows);
 }
 
 /* Exact search beside the time to read the matrix, then the index. */

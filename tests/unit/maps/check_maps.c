@@ -13,6 +13,7 @@
 #include "model/maps/map_kernels.h"
 #include "model/maps/pca.h"
 #include "model/maps/tsne.h"
+#include "model/vectors/vectors.h"
 #include "tests/support/unit.h"
 
 /* Normal rows with standard deviation deviations[d] along axis d, moved by 3. */
@@ -321,40 +322,55 @@ static enum progress_answer stop(void *context, const struct progress_report *re
 
 START_TEST(map_of_words)
 {
-    float *rows = ellipse(60, 6, NULL, 9);
-    struct vectors *vectors;
-    ck_assert_int_eq(vectors_new(NULL, 0, rows, 60, 6, 16, &vectors, NULL), ERR_OK);
-    uint32_t wanted[] = {5, 3, 59, 20, 21, 22, 23, 24};
+    float *points = ellipse(8, 6, NULL, 9);
+    struct maps_rows rows = {points, 8, 16, 6}, one = {points, 1, 16, 6};
     for (int method = 0; method < MAPS_METHOD_COUNT; method++) {
         struct maps_settings settings = maps_defaults((enum maps_method)method);
         struct map *map;
         struct err_info info = {0};
         settings.perplexity = 2;
         settings.iterations = 60;
-        ck_assert_int_eq(maps_make(vectors, wanted, 8, &settings, NULL, &map, &info),
-                         ERR_OK);
+        ck_assert_int_eq(maps_make(&rows, &settings, NULL, &map, &info), ERR_OK);
         ck_assert_uint_eq(map->count, 8);
         for (size_t i = 0; i < 16; i++)
             ck_assert(isfinite(map->points[i]));
         maps_free(map);
         settings.dims = 4;
-        ck_assert_int_eq(maps_make(vectors, wanted, 8, &settings, NULL, &map, &info),
-                         ERR_INVALID);
+        ck_assert_int_eq(maps_make(&rows, &settings, NULL, &map, &info), ERR_INVALID);
         ck_assert_str_eq(info.pointer, "/dims");
         settings.dims = 2;
-        ck_assert_int_eq(maps_make(vectors, wanted, 1, &settings, NULL, &map, NULL),
-                         ERR_INVALID);
+        ck_assert_int_eq(maps_make(&one, &settings, NULL, &map, NULL), ERR_INVALID);
     }
     struct maps_settings settings = maps_defaults(MAPS_TSNE);
     struct progress progress = {.report = stop};
     struct map *map;
-    ck_assert_int_eq(maps_make(vectors, wanted, 8, &settings, NULL, &map, NULL),
+    ck_assert_int_eq(maps_make(&rows, &settings, NULL, &map, NULL),
                      ERR_INVALID); /* perplexity 30 of 8 words */
     settings.perplexity = 3;
-    ck_assert_int_eq(maps_make(vectors, wanted, 8, &settings, &progress, &map, NULL),
-                     ERR_CANCELLED);
-    vectors_free(vectors);
-    free(rows);
+    ck_assert_int_eq(maps_make(&rows, &settings, &progress, &map, NULL), ERR_CANCELLED);
+    free(points);
+}
+END_TEST
+
+/* What a user may well ask for: the same word again, and words that all are one. */
+START_TEST(map_of_equal_rows)
+{
+    float *points = ellipse(8, 6, NULL, 3);
+    struct maps_rows rows = {points, 8, 16, 6};
+    for (int equal = 2; equal <= 8; equal += 6)
+        for (int method = 0; method < MAPS_METHOD_COUNT; method++) {
+            struct maps_settings settings = maps_defaults((enum maps_method)method);
+            struct map *map;
+            for (int i = 1; i < equal; i++)
+                memcpy(points + 16 * i, points, 16 * sizeof *points);
+            settings.perplexity = 2;
+            settings.iterations = 60;
+            ck_assert_int_eq(maps_make(&rows, &settings, NULL, &map, NULL), ERR_OK);
+            for (size_t i = 0; i < 16; i++)
+                ck_assert(isfinite(map->points[i]));
+            maps_free(map);
+        }
+    free(points);
 }
 END_TEST
 
@@ -370,4 +386,5 @@ UNIT_SUITE(maps)
     tcase_add_loop_test(unit, tree_agrees_with_sum, 2, 4);
     tcase_add_test(unit, clouds_come_apart);
     tcase_add_test(unit, map_of_words);
+    tcase_add_test(unit, map_of_equal_rows);
 }
