@@ -259,26 +259,38 @@ enum err store_job_insert(struct store *store, struct job_row *row, bool replace
                                   existed, info);
 }
 
+enum err store_job_insert_given(struct store_upload *given, struct job_row *row,
+                                size_t most_queued, struct err_info *info)
+{
+    if (!is_name(row->model)) {
+        store_upload_abort(given);
+        return bad_name(info, "/model");
+    }
+    return given->store->ops->job_insert_given(given, row, most_queued, info);
+}
+
 enum err store_job_get(struct store *store, const char *id, struct job_row *row)
 {
     memset(row, 0, sizeof *row);
     return is_id(id) ? store->ops->job_get(store, id, row) : ERR_JOB_NOT_FOUND;
 }
 
-enum err store_job_list(struct store *store, int state, const char *kind,
+enum err store_job_list(struct store *store, const struct job_filter *filter,
                         const char *after, size_t limit, struct job_row *rows,
                         size_t *count, bool *has_more)
 {
     *count = 0;
     *has_more = false;
-    return store->ops->job_list(store, state, or_empty(kind), or_empty(after),
-                                cut_limit(limit), rows, count, has_more);
+    const struct job_filter clean = {filter->state, or_empty(filter->type),
+                                     or_empty(filter->kind)};
+    return store->ops->job_list(store, &clean, or_empty(after), cut_limit(limit), rows,
+                                count, has_more);
 }
 
-enum err store_job_claim(struct store *store, struct job_row *row)
+enum err store_job_claim(struct store *store, unsigned lane, struct job_row *row)
 {
     memset(row, 0, sizeof *row);
-    return store->ops->job_claim(store, row);
+    return store->ops->job_claim(store, lane, row);
 }
 
 enum err store_job_update(struct store *store, const struct job_row *row)
@@ -322,10 +334,17 @@ enum err store_job_recover(struct store *store, unsigned most_attempts)
     return store->ops->job_recover(store, most_attempts);
 }
 
+enum err store_job_object(struct store *store, const char *id, enum job_role role,
+                          int64_t *object)
+{
+    *object = 0;
+    return is_id(id) ? store->ops->job_object(store, id, role, object) : ERR_NOT_FOUND;
+}
+
 enum err store_job_succeed(struct store_upload *upload, struct model_row *model,
                            bool replace, const struct job_row *job, struct err_info *info)
 {
-    if (!is_name(model->name)) {
+    if (model && !is_name(model->name)) {
         store_upload_abort(upload);
         return bad_name(info, "");
     }

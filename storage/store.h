@@ -34,8 +34,8 @@ struct store_settings {
  * left half-done. ERR_WRONG_STORE with one clear sentence for a file that is not ours,
  * too new, or of zero length. Read-only: none of that, only looking, copying, checking;
  * an object deleted by the daemon may go away while it is read (ERR_INTEGRITY). */
-MUST_CHECK enum err store_open(const struct store_settings *settings,
-                               struct store **out, struct err_info *info);
+MUST_CHECK enum err store_open(const struct store_settings *settings, struct store **out,
+                               struct err_info *info);
 void store_close(struct store *store);
 
 /* ---- objects: large immutable byte strings, chunked and checksummed ---- */
@@ -116,15 +116,14 @@ void model_row_fini(struct model_row *row);
  * job, spec, metrics, metadata; fills digest, bytes, object, created_ms. ERR_EXISTS when
  * the name is a model's or an alias and `replace` is false. A replaced model's aliases
  * stay. */
-MUST_CHECK enum err store_model_commit(struct store_upload *upload,
-                                       struct model_row *row, bool replace,
-                                       struct err_info *info);
+MUST_CHECK enum err store_model_commit(struct store_upload *upload, struct model_row *row,
+                                       bool replace, struct err_info *info);
 /* By name or alias. ERR_MODEL_NOT_FOUND. */
 MUST_CHECK enum err store_model_get(struct store *store, const char *name,
                                     struct model_row *row);
-MUST_CHECK enum err store_model_list(struct store *store, const char *after,
-                                     size_t limit, struct model_row *rows,
-                                     size_t *count, bool *has_more);
+MUST_CHECK enum err store_model_list(struct store *store, const char *after, size_t limit,
+                                     struct model_row *rows, size_t *count,
+                                     bool *has_more);
 MUST_CHECK enum err store_model_delete(struct store *store, const char *name);
 /* Sets the metadata (NULL: leave) and the whole list of aliases (NULL: leave), moving an
  * alias from another model in the same transaction. ERR_EXISTS when an alias is the name
@@ -144,8 +143,15 @@ MUST_CHECK enum err store_index_commit(struct store_upload *upload, const char *
 /* ---- jobs ---- */
 
 enum job_state {
-    JOB_QUEUED, JOB_RUNNING, JOB_PAUSED, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED,
-    JOB_INTERRUPTED, JOB_DIVERGED, JOB_STATE_COUNT
+    JOB_QUEUED,
+    JOB_RUNNING,
+    JOB_PAUSED,
+    JOB_SUCCEEDED,
+    JOB_FAILED,
+    JOB_CANCELLED,
+    JOB_INTERRUPTED,
+    JOB_DIVERGED,
+    JOB_STATE_COUNT
 };
 extern const char *const job_state_names[JOB_STATE_COUNT];
 /* Succeeded, failed, cancelled, interrupted or diverged: nothing will happen to it. */
@@ -153,12 +159,13 @@ bool job_state_finished(enum job_state state);
 
 struct job_row {
     char id[STORE_ID_SIZE];
-    char type[16];  /* "train"; later "maps", "diagnostics", "evaluate" */
-    char kind[16];  /* model kind */
+    char type[16]; /* its work: "train", "maps", "evaluate" */
+    char kind[16]; /* model kind */
+    unsigned lane; /* of the queue; see server/work.h */
     char model[STORE_NAME_SIZE], corpus[STORE_NAME_SIZE];
     char valid_corpus[STORE_NAME_SIZE];
     enum job_state state;
-    char *spec;     /* train_spec text */
+    char *spec;     /* what is asked: the work's "key value" lines */
     char *metadata; /* user's JSON */
     char *result;   /* "name value" lines once finished */
     double fraction, epoch, tokens_per_second;
@@ -169,7 +176,7 @@ struct job_row {
     char *error_message;
     int64_t created_ms, started_ms, finished_ms; /* 0: not yet */
     unsigned attempts;
-    uint64_t fence;   /* rises with every start; a stale trainer's writes are refused */
+    uint64_t fence; /* rises with every start; a stale trainer's writes are refused */
     bool pause_wanted, cancel_wanted;
 };
 void job_row_fini(struct job_row *row);
@@ -183,14 +190,27 @@ MUST_CHECK enum err store_job_insert(struct store *store, struct job_row *row,
                                      bool replace, size_t most_queued, const char *key,
                                      const char *body_sha256, bool *existed,
                                      struct err_info *info);
+/* The same with a text of its own for the job, without a key: the upload becomes the
+ * object JOB_GIVEN; see store_job_object. */
+MUST_CHECK enum err store_job_insert_given(struct store_upload *given,
+                                           struct job_row *row, size_t most_queued,
+                                           struct err_info *info);
 MUST_CHECK enum err store_job_get(struct store *store, const char *id,
                                   struct job_row *row); /* ERR_JOB_NOT_FOUND */
-/* state < 0: any; kind "": any. Newest first. */
-MUST_CHECK enum err store_job_list(struct store *store, int state, const char *kind,
+/* Which jobs a list is of. */
+struct job_filter {
+    int state;        /* < 0: any */
+    const char *type; /* NULL or "": any; kind alike */
+    const char *kind;
+};
+/* Newest first. */
+MUST_CHECK enum err store_job_list(struct store *store, const struct job_filter *filter,
                                    const char *after, size_t limit, struct job_row *rows,
                                    size_t *count, bool *has_more);
-/* The oldest queued job → running with fence + 1, attempts + 1; ERR_NOT_FOUND if none. */
-MUST_CHECK enum err store_job_claim(struct store *store, struct job_row *row);
+/* The oldest queued job of the lane → running with fence + 1, attempts + 1; ERR_NOT_FOUND
+ * if none. */
+MUST_CHECK enum err store_job_claim(struct store *store, unsigned lane,
+                                    struct job_row *row);
 /* Progress, checkpoint, result and state as in `row`, if the stored fence is row->fence
  * and the job is not finished; else ERR_CONFLICT. Text members that are NULL stay;
  * finished_ms is now where the new state is a finished one. The row's attempts are kept
@@ -202,15 +222,14 @@ MUST_CHECK enum err store_job_update(struct store *store, const struct job_row *
 MUST_CHECK enum err store_job_move(struct store *store, const char *id,
                                    enum job_state from, enum job_state to);
 /* ERR_CONFLICT once finished. */
-MUST_CHECK enum err store_job_wish(struct store *store, const char *id,
-                                   bool pause_wanted, bool cancel_wanted);
-/* With its checkpoints, curves and events. ERR_CONFLICT unless finished. */
+MUST_CHECK enum err store_job_wish(struct store *store, const char *id, bool pause_wanted,
+                                   bool cancel_wanted);
+/* With its objects, checkpoints, curves and events. ERR_CONFLICT unless finished. */
 MUST_CHECK enum err store_job_delete(struct store *store, const char *id);
-/* 1 for the next one to start; 0 when it does not wait. */
+/* 1 for the next one of its lane to start; 0 when it does not wait. */
 MUST_CHECK enum err store_job_queue_position(struct store *store, const char *id,
                                              size_t *position);
-MUST_CHECK enum err store_job_count(struct store *store,
-                                    size_t counts[JOB_STATE_COUNT]);
+MUST_CHECK enum err store_job_count(struct store *store, size_t counts[JOB_STATE_COUNT]);
 /* At start: what was running becomes queued again with a new fence, or failed with
  * ERR_CRASH after most_attempts; where a pause or a cancel was wished, that instead. */
 MUST_CHECK enum err store_job_recover(struct store *store, unsigned most_attempts);
@@ -223,8 +242,14 @@ MUST_CHECK enum err store_checkpoint_commit(struct store_upload *upload, const c
 MUST_CHECK enum err store_checkpoint_latest(struct store *store, const char *job,
                                             int64_t *object, uint64_t *step);
 
+/* A job's own objects: what it was given, what it answers. ERR_NOT_FOUND. */
+enum job_role { JOB_GIVEN, JOB_ANSWER };
+MUST_CHECK enum err store_job_object(struct store *store, const char *id,
+                                     enum job_role role, int64_t *object);
+
 /* Finishing a job with its model in one transaction: the model appears in the same moment
- * as the job succeeds. Arguments as store_model_commit and store_job_update. */
+ * as the job succeeds. Arguments as store_model_commit and store_job_update. Without a
+ * model (NULL) the upload becomes the job's object JOB_ANSWER. */
 MUST_CHECK enum err store_job_succeed(struct store_upload *upload,
                                       struct model_row *model, bool replace,
                                       const struct job_row *job, struct err_info *info);
@@ -240,8 +265,7 @@ struct metric_point {
 /* A point of the same series and step replaces the one before: a resumed job draws its
  * curve over. */
 MUST_CHECK enum err store_metrics_append(struct store *store, const char *job,
-                                         const struct metric_point *points,
-                                         size_t count);
+                                         const struct metric_point *points, size_t count);
 /* New array (free it) of points with step > since_step of one series ("" all), by series
  * and step, at most `most`; where there are more, each series is thinned evenly, keeping
  * its first and last point, and short series stay whole. since_step UINT64_MAX: all from
@@ -252,9 +276,9 @@ MUST_CHECK enum err store_metrics_read(struct store *store, const char *job,
                                        size_t *count);
 
 struct event_row {
-    int64_t id;     /* rises by one within a job, from 1 */
-    char type[16];  /* state, progress, metric, checkpoint, log */
-    char *data;     /* one line of text, given to clients as it is */
+    int64_t id;    /* rises by one within a job, from 1 */
+    char type[16]; /* state, progress, metric, checkpoint, log */
+    char *data;    /* one line of text, given to clients as it is */
 };
 /* Fills in the ids. Of a job the newest 20,000 are kept. */
 MUST_CHECK enum err store_events_append(struct store *store, const char *job,
@@ -299,7 +323,7 @@ struct store_stats {
     uint64_t file_bytes, wal_bytes, objects, object_bytes, staging_objects;
     uint64_t corpora, models, jobs, writer_queue;
     uint64_t commits, writes; /* transactions made, and writes in them */
-    bool failed; /* a sync failed: no more writes until restart */
+    bool failed;              /* a sync failed: no more writes until restart */
 };
 MUST_CHECK enum err store_stats_get(struct store *store, struct store_stats *stats);
 

@@ -57,11 +57,13 @@ struct store_ops {
     enum err (*job_insert)(struct store *store, struct job_row *row, bool replace,
                            size_t most_queued, const char *key, const char *body_sha256,
                            bool *existed, struct err_info *info);
+    enum err (*job_insert_given)(struct store_upload *given, struct job_row *row,
+                                 size_t most_queued, struct err_info *info);
     enum err (*job_get)(struct store *store, const char *id, struct job_row *row);
-    enum err (*job_list)(struct store *store, int state, const char *kind,
+    enum err (*job_list)(struct store *store, const struct job_filter *filter,
                          const char *after, size_t limit, struct job_row *rows,
                          size_t *count, bool *has_more);
-    enum err (*job_claim)(struct store *store, struct job_row *row);
+    enum err (*job_claim)(struct store *store, unsigned lane, struct job_row *row);
     enum err (*job_update)(struct store *store, const struct job_row *row);
     enum err (*job_move)(struct store *store, const char *id, enum job_state from,
                          enum job_state to);
@@ -70,6 +72,8 @@ struct store_ops {
     enum err (*job_queue_position)(struct store *store, const char *id, size_t *position);
     enum err (*job_count)(struct store *store, size_t counts[JOB_STATE_COUNT]);
     enum err (*job_recover)(struct store *store, unsigned most_attempts);
+    enum err (*job_object)(struct store *store, const char *id, enum job_role role,
+                           int64_t *object);
     enum err (*job_succeed)(struct store_upload *upload, struct model_row *model,
                             bool replace, const struct job_row *job,
                             struct err_info *info);

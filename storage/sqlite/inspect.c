@@ -153,7 +153,10 @@ static enum err take_inventory(struct database *connection, void *argument)
         " coalesce(job.id, 'no job') FROM checkpoint LEFT JOIN job"
         " ON job.serial = checkpoint.job"
         " UNION ALL SELECT model_index.object, 'index of model ' || model.name"
-        " FROM model_index JOIN model ON model.serial = model_index.model");
+        " FROM model_index JOIN model ON model.serial = model_index.model"
+        " UNION ALL SELECT object, iif(role = 0, 'text of ', 'answer of ') ||"
+        " coalesce(job.id, 'no job') FROM job_object LEFT JOIN job"
+        " ON job.serial = job_object.job");
     while (!code && statement_next(&query)) {
         code = memory_grow(&inventory->owned, &inventory->capacity, inventory->count + 1,
                            sizeof *inventory->owned);
@@ -179,7 +182,8 @@ static enum err still_named(struct database *connection, void *argument)
         connection, "SELECT 1 FROM corpus WHERE object = ?1"
                     " UNION ALL SELECT 1 FROM model WHERE object = ?1"
                     " UNION ALL SELECT 1 FROM model_index WHERE object = ?1"
-                    " UNION ALL SELECT 1 FROM checkpoint WHERE object = ?1");
+                    " UNION ALL SELECT 1 FROM checkpoint WHERE object = ?1"
+                    " UNION ALL SELECT 1 FROM job_object WHERE object = ?1");
     statement_put_integer(&query, presence->object);
     presence->named = statement_next(&query);
     return statement_end(&query);

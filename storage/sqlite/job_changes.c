@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "storage/sqlite/job_object_table.h"
 #include "storage/sqlite/job_rows.h"
 #include "storage/sqlite/model_table.h"
 #include "storage/sqlite/statement.h"
@@ -15,19 +16,27 @@
 
 /* ---- claim ---- */
 
+struct claim {
+    unsigned lane;
+    struct job_row *row;
+};
+
 static enum err claim_work(struct database *connection, void *argument,
                            struct err_info *info)
 {
-    struct job_row *row = argument;
+    const struct claim *claim = argument;
+    struct job_row *row = claim->row;
     (void)info;
     job_row_fini(row);
     struct statement query = statement_start(
         connection,
         "UPDATE job SET state = 1, fence = fence + 1, attempts = attempts + 1,"
         " started_ms = CASE started_ms WHEN 0 THEN ? ELSE started_ms END"
-        " WHERE serial = (SELECT serial FROM job WHERE state = 0 ORDER BY serial LIMIT 1)"
+        " WHERE serial = (SELECT serial FROM job WHERE state = 0 AND lane = ?"
+        " ORDER BY serial LIMIT 1)"
         " RETURNING " JOB_ROWS_COLUMNS);
     statement_put_integer(&query, clock_wall_ms());
+    statement_put_integer(&query, claim->lane);
     bool found = statement_next(&query);
     enum err code = found ? job_rows_read(&query, row) : ERR_NOT_FOUND;
     while (statement_next(&query))
@@ -36,9 +45,10 @@ static enum err claim_work(struct database *connection, void *argument,
     return ended ? ended : code;
 }
 
-enum err job_changes_claim(struct store *store, struct job_row *row)
+enum err job_changes_claim(struct store *store, unsigned lane, struct job_row *row)
 {
-    enum err code = sqlite_engine_write(store, claim_work, row, NULL);
+    struct claim claim = {lane, row};
+    enum err code = sqlite_engine_write(store, claim_work, &claim, NULL);
     if (code)
         job_row_fini(row);
     return code;
@@ -89,12 +99,14 @@ static enum err write_row(struct database *connection, const struct job_row *row
     return statement_run(&query);
 }
 
-static enum err update_row(struct database *connection, const struct job_row *row)
+static enum err update_row(struct database *connection, const struct job_row *row,
+                           int64_t *serial)
 {
     struct job_rows_key key;
     enum err code = job_rows_find(connection, row->id, &key);
     if (code)
         return code;
+    *serial = key.serial;
     if (key.fence != row->fence || job_state_finished(key.state))
         return ERR_CONFLICT;
     return write_row(connection, row, key.serial);
@@ -103,8 +115,9 @@ static enum err update_row(struct database *connection, const struct job_row *ro
 static enum err update_work(struct database *connection, void *argument,
                             struct err_info *info)
 {
+    int64_t serial;
     (void)info;
-    return update_row(connection, argument);
+    return update_row(connection, argument, &serial);
 }
 
 enum err job_changes_update(struct store *store, const struct job_row *row)
@@ -217,7 +230,7 @@ enum err job_changes_recover(struct store *store, unsigned most_attempts)
 
 struct success {
     struct store_upload *upload;
-    const struct model_row *model;
+    const struct model_row *model; /* NULL: the upload is the job's answer */
     bool replace;
     const struct job_row *job;
     struct model_table_placed placed;
@@ -228,12 +241,16 @@ static enum err succeed_work(struct database *connection, void *argument,
                              struct err_info *info)
 {
     struct success *success = argument;
+    int64_t serial = 0;
     success->freed = 0;
-    enum err code = update_row(connection, success->job);
-    return code ? code
-                : model_table_place(connection, success->upload, success->model,
-                                    success->replace, &success->placed, &success->freed,
-                                    info);
+    enum err code = update_row(connection, success->job, &serial);
+    if (code)
+        return code;
+    return success->model
+               ? model_table_place(connection, success->upload, success->model,
+                                   success->replace, &success->placed, &success->freed,
+                                   info)
+               : job_object_table_place(connection, serial, JOB_ANSWER, success->upload);
 }
 
 enum err job_changes_succeed(struct store_upload *upload, struct model_row *model,
@@ -244,7 +261,7 @@ enum err job_changes_succeed(struct store_upload *upload, struct model_row *mode
         .upload = upload, .model = model, .replace = replace, .job = job};
     enum err code =
         object_upload_commit(upload, succeed_work, &success, &success.freed, info);
-    if (!code)
+    if (!code && model)
         model_table_fill(model, &success.placed);
     return code;
 }

@@ -5,7 +5,7 @@
 
 #include "storage/sqlite/sqlite_engine.h"
 
-enum err job_changes_claim(struct store *store, struct job_row *row);
+enum err job_changes_claim(struct store *store, unsigned lane, struct job_row *row);
 enum err job_changes_update(struct store *store, const struct job_row *row);
 enum err job_changes_move(struct store *store, const char *id, enum job_state from,
                           enum job_state to);

@@ -59,6 +59,7 @@ static void read_numbers(struct statement *query, struct job_row *row)
     row->fence = statement_unsigned(query, 24);
     row->pause_wanted = statement_integer(query, 25) != 0;
     row->cancel_wanted = statement_integer(query, 26) != 0;
+    row->lane = (unsigned)statement_integer(query, 27);
 }
 
 enum err job_rows_read(struct statement *query, struct job_row *row)

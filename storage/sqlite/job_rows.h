@@ -11,7 +11,7 @@
     "id, type, kind, model, corpus, valid_corpus, state, spec, metadata, result,"        \
     " fraction, epoch, tokens_per_second, step, steps_total, tokens, best_step,"         \
     " best_loss, error, error_message, created_ms, started_ms, finished_ms, attempts,"   \
-    " fence, pause_wanted, cancel_wanted "
+    " fence, pause_wanted, cancel_wanted, lane "
 MUST_CHECK enum err job_rows_read(struct statement *query, struct job_row *row);
 
 /* What decides whether a change is allowed. ERR_JOB_NOT_FOUND. */

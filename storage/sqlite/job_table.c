@@ -8,8 +8,10 @@
 
 #include "base/clock.h"
 #include "storage/sqlite/corpus_table.h"
+#include "storage/sqlite/job_object_table.h"
 #include "storage/sqlite/job_rows.h"
 #include "storage/sqlite/model_table.h"
+#include "storage/sqlite/object_upload.h"
 
 static const int64_t key_kept_ms = 24 * 3600 * 1000;
 
@@ -18,6 +20,7 @@ struct insertion {
     bool replace;
     size_t most_queued;
     const char *key, *body_sha256;
+    struct store_upload *given; /* NULL: none */
     int64_t now_ms;
     char id[STORE_ID_SIZE];
     bool existed;
@@ -130,13 +133,14 @@ static enum err is_welcome(struct database *connection, const struct insertion *
     return code ? code : write_queue_has_room(connection, insertion->most_queued, info);
 }
 
-static enum err insert_row(struct database *connection, const struct insertion *insertion)
+static enum err insert_row(struct database *connection, const struct insertion *insertion,
+                           int64_t *serial)
 {
     const struct job_row *row = insertion->row;
     struct statement query = statement_start(
         connection, "INSERT INTO job (id, type, kind, model, corpus, valid_corpus, state,"
-                    " spec, metadata, steps_total, created_ms)"
-                    " VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)");
+                    " spec, metadata, steps_total, created_ms, lane)"
+                    " VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?) RETURNING serial");
     statement_put_text(&query, insertion->id);
     statement_put_text(&query, row->type);
     statement_put_text(&query, row->kind);
@@ -147,13 +151,19 @@ static enum err insert_row(struct database *connection, const struct insertion *
     statement_put_text(&query, row->metadata ? row->metadata : "{}");
     statement_put_unsigned(&query, row->steps_total);
     statement_put_integer(&query, insertion->now_ms);
-    return statement_run(&query);
+    statement_put_integer(&query, row->lane);
+    if (statement_next(&query))
+        *serial = statement_integer(&query, 0);
+    while (statement_next(&query))
+        ;
+    return statement_end(&query);
 }
 
 static enum err insert_work(struct database *connection, void *argument,
                             struct err_info *info)
 {
     struct insertion *insertion = argument;
+    int64_t serial = 0;
     insertion->existed = false;
     insertion->now_ms = clock_wall_ms();
     enum err code = forget_old_keys(connection, insertion->now_ms);
@@ -164,8 +174,28 @@ static enum err insert_work(struct database *connection, void *argument,
     code = is_welcome(connection, insertion, info);
     job_rows_new_id(insertion->now_ms, insertion->id);
     if (!code)
-        code = insert_row(connection, insertion);
+        code = insert_row(connection, insertion, &serial);
+    if (!code && insertion->given)
+        code = job_object_table_place(connection, serial, JOB_GIVEN, insertion->given);
     return code || !insertion->key ? code : keep_key(connection, insertion);
+}
+
+static void fill_inserted(const struct insertion *insertion, struct job_row *row)
+{
+    memcpy(row->id, insertion->id, sizeof row->id);
+    row->state = JOB_QUEUED;
+    row->created_ms = insertion->now_ms;
+}
+
+enum err job_table_insert_given(struct store_upload *given, struct job_row *row,
+                                size_t most_queued, struct err_info *info)
+{
+    const uint64_t freed = 0;
+    struct insertion insertion = {.row = row, .most_queued = most_queued, .given = given};
+    enum err code = object_upload_commit(given, insert_work, &insertion, &freed, info);
+    if (!code)
+        fill_inserted(&insertion, row);
+    return code;
 }
 
 enum err job_table_insert(struct store *store, struct job_row *row, bool replace,
@@ -183,11 +213,8 @@ enum err job_table_insert(struct store *store, struct job_row *row, bool replace
         job_row_fini(row);
         return job_table_get(store, insertion.id, row);
     }
-    if (!code) {
-        memcpy(row->id, insertion.id, sizeof row->id);
-        row->state = JOB_QUEUED;
-        row->created_ms = insertion.now_ms;
-    }
+    if (!code)
+        fill_inserted(&insertion, row);
     return code;
 }
 
@@ -220,8 +247,8 @@ enum err job_table_get(struct store *store, const char *id, struct job_row *row)
 }
 
 struct list {
-    int state;
-    const char *kind, *after;
+    const struct job_filter *filter;
+    const char *after;
     size_t limit;
     struct job_row *rows;
     size_t *count;
@@ -238,10 +265,12 @@ static enum err list_work(struct database *connection, void *argument)
     struct statement query = statement_start(
         connection,
         "SELECT " JOB_ROWS_COLUMNS "FROM job WHERE serial < ?1 AND (?2 < 0 OR state = ?2)"
-        " AND (?3 = '' OR kind = ?3) ORDER BY serial DESC LIMIT ?4");
+        " AND (?3 = '' OR kind = ?3) AND (?4 = '' OR type = ?4)"
+        " ORDER BY serial DESC LIMIT ?5");
     statement_put_integer(&query, last.serial);
-    statement_put_integer(&query, list->state);
-    statement_put_text(&query, list->kind);
+    statement_put_integer(&query, list->filter->state);
+    statement_put_text(&query, list->filter->kind);
+    statement_put_text(&query, list->filter->type);
     statement_put_integer(&query, (int64_t)list->limit + 1);
     while (!code && statement_next(&query)) {
         if (*list->count == list->limit) {
@@ -254,11 +283,11 @@ static enum err list_work(struct database *connection, void *argument)
     return code ? code : ended;
 }
 
-enum err job_table_list(struct store *store, int state, const char *kind,
+enum err job_table_list(struct store *store, const struct job_filter *filter,
                         const char *after, size_t limit, struct job_row *rows,
                         size_t *count, bool *has_more)
 {
-    struct list list = {state, kind, after, limit, rows, count, has_more};
+    struct list list = {filter, after, limit, rows, count, has_more};
     enum err code = sqlite_engine_read(store, list_work, &list);
     for (size_t i = 0; code && i < *count; i++)
         job_row_fini(&rows[i]);
@@ -280,7 +309,8 @@ static enum err position_work(struct database *connection, void *argument)
     if (code || key.state != JOB_QUEUED)
         return code;
     struct statement query = statement_start(
-        connection, "SELECT count(*) FROM job WHERE state = 0 AND serial <= ?");
+        connection, "SELECT count(*) FROM job WHERE state = 0 AND serial <= ?1"
+                    " AND lane = (SELECT lane FROM job WHERE serial = ?1)");
     statement_put_integer(&query, key.serial);
     if (statement_next(&query))
         position->position = (size_t)statement_integer(&query, 0);
@@ -364,6 +394,8 @@ static enum err delete_work(struct database *connection, void *argument,
         return ERR_CONFLICT;
     if (!code)
         code = unlink_checkpoints(connection, key.serial, &removal->freed);
+    if (!code)
+        code = job_object_table_drop(connection, key.serial, &removal->freed);
     return code ? code : delete_row(connection, &key, removal->id);
 }
 

@@ -8,8 +8,10 @@
 enum err job_table_insert(struct store *store, struct job_row *row, bool replace,
                           size_t most_queued, const char *key, const char *body_sha256,
                           bool *existed, struct err_info *info);
+enum err job_table_insert_given(struct store_upload *given, struct job_row *row,
+                                size_t most_queued, struct err_info *info);
 enum err job_table_get(struct store *store, const char *id, struct job_row *row);
-enum err job_table_list(struct store *store, int state, const char *kind,
+enum err job_table_list(struct store *store, const struct job_filter *filter,
                         const char *after, size_t limit, struct job_row *rows,
                         size_t *count, bool *has_more);
 enum err job_table_delete(struct store *store, const char *id);

@@ -19,6 +19,7 @@
 #include "storage/sqlite/store_file.h"
 #include "storage/sqlite/inspect.h"
 #include "storage/sqlite/job_changes.h"
+#include "storage/sqlite/job_object_table.h"
 #include "storage/sqlite/job_table.h"
 #include "storage/sqlite/key_table.h"
 #include "storage/sqlite/migrate.h"
@@ -51,6 +52,7 @@ static const struct store_ops sqlite_ops = {
     .model_patch = model_table_patch,
     .index_commit = index_table_commit,
     .job_insert = job_table_insert,
+    .job_insert_given = job_table_insert_given,
     .job_get = job_table_get,
     .job_list = job_table_list,
     .job_claim = job_changes_claim,
@@ -61,6 +63,7 @@ static const struct store_ops sqlite_ops = {
     .job_queue_position = job_table_queue_position,
     .job_count = job_table_count,
     .job_recover = job_changes_recover,
+    .job_object = job_object_table_get,
     .job_succeed = job_changes_succeed,
     .checkpoint_commit = checkpoint_table_commit,
     .checkpoint_latest = checkpoint_table_latest,

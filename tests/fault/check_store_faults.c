@@ -47,11 +47,11 @@ static void clear_folder(void)
                                         "firth.db.new-journal",
                                         "copy.db",
                                         "copy.db.part",
-                                        "firth.db.before-v2",
-                                        "firth.db.before-v2.part",
-                                        "firth.db.before-v2.lock",
-                                        "firth.db.before-v2-wal",
-                                        "firth.db.before-v2-shm",
+                                        "firth.db.before-v4",
+                                        "firth.db.before-v4.part",
+                                        "firth.db.before-v4.lock",
+                                        "firth.db.before-v4-wal",
+                                        "firth.db.before-v4-shm",
                                         "copy.db.part-journal"};
     char name[200];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -213,7 +213,7 @@ static void sweep_broken(const char *name, enum vfs_shim_fault fault, uint64_t s
 
 /* ---- migrations ---- */
 
-static const char *const next_steps[] = {"", "",
+static const char *const next_steps[] = {"", "", "",
                                          "CREATE TABLE later (x ANY) STRICT;"
                                          "INSERT INTO later VALUES (1);"
                                          "UPDATE corpus SET lines = lines",
@@ -249,7 +249,7 @@ static void check_migrated_or_not(void)
     struct database database;
     int64_t version = 0, tables = 0;
     char copy[120];
-    snprintf(copy, sizeof copy, "%s.before-v3", store_script_path);
+    snprintf(copy, sizeof copy, "%s.before-v4", store_script_path);
     if (database_open(&database, store_script_path, ROLE_WRITER, NULL) != ERR_OK ||
         database_integer(&database, "PRAGMA user_version", &version) != ERR_OK ||
         database_integer(&database,
@@ -258,14 +258,14 @@ static void check_migrated_or_not(void)
                          &tables) != ERR_OK)
         store_script_fail("the file cannot be read");
     database_close(&database);
-    if (version - 2 != tables || (version != 2 && version != 3))
+    if (version - 3 != tables || (version != 3 && version != 4))
         store_script_fail("version %lld with %lld new tables", (long long)version,
                           (long long)tables);
-    if (version == 2)
+    if (version == 3)
         check_is_store_with_text(store_script_path);
     if (access(copy, F_OK) == 0)
         check_is_store_with_text(copy);
-    else if (version == 3)
+    else if (version == 4)
         store_script_fail("migrated without a copy");
 }
 

@@ -100,7 +100,7 @@ static enum err op_job(struct store *store, struct store_script_state *state)
 static enum err op_claim(struct store *store, struct store_script_state *state)
 {
     struct job_row row;
-    enum err code = store_job_claim(store, &row);
+    enum err code = store_job_claim(store, 0, &row);
     job_row_fini(&row);
     state->job = JOB_RUNNING;
     state->fence++;
@@ -265,7 +265,9 @@ static void look_at_job(struct store *store, struct store_script_state *state)
     int64_t object;
     bool more;
     state->job = -1;
-    if (store_job_list(store, -1, "", "", 2, rows, &count, &more) != ERR_OK || count > 1)
+    if (store_job_list(store, &(struct job_filter){-1, NULL, ""}, "", 2, rows, &count,
+                       &more) != ERR_OK ||
+        count > 1)
         store_script_fail("jobs cannot be listed, or there are %zu", count);
     if (count == 0)
         return;

@@ -129,7 +129,7 @@ START_TEST(claims_go_by_age_and_raise_the_fence)
     ck_assert_int_eq(store_job_queue_position(scratch.store, ids[2], &position), ERR_OK);
     ck_assert_uint_eq(position, 3);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(store_job_claim(scratch.store, &row), ERR_OK);
+        ck_assert_int_eq(store_job_claim(scratch.store, 0, &row), ERR_OK);
         ck_assert_str_eq(row.id, ids[i]);
         ck_assert_int_eq(row.state, JOB_RUNNING);
         ck_assert_uint_eq(row.fence, 1);
@@ -140,7 +140,7 @@ START_TEST(claims_go_by_age_and_raise_the_fence)
     }
     ck_assert_int_eq(store_job_queue_position(scratch.store, ids[2], &position), ERR_OK);
     ck_assert_uint_eq(position, 0);
-    ck_assert_int_eq(store_job_claim(scratch.store, &row), ERR_NOT_FOUND);
+    ck_assert_int_eq(store_job_claim(scratch.store, 0, &row), ERR_NOT_FOUND);
 }
 END_TEST
 
@@ -149,7 +149,7 @@ START_TEST(updates_need_the_fence_and_an_unfinished_job)
     char id[STORE_ID_SIZE];
     struct job_row row, got;
     ck_assert_int_eq(scratch_job(scratch.store, "m", "text", id), ERR_OK);
-    ck_assert_int_eq(store_job_claim(scratch.store, &row), ERR_OK);
+    ck_assert_int_eq(store_job_claim(scratch.store, 0, &row), ERR_OK);
     row.fraction = 0.25;
     row.epoch = NAN;
     row.step = 10;
@@ -189,12 +189,12 @@ START_TEST(moves_compare_and_set)
     ck_assert_int_eq(scratch_job(scratch.store, "m", "text", id), ERR_OK);
     ck_assert_int_eq(store_job_move(scratch.store, id, JOB_PAUSED, JOB_QUEUED),
                      ERR_CONFLICT);
-    ck_assert_int_eq(store_job_claim(scratch.store, &row), ERR_OK);
+    ck_assert_int_eq(store_job_claim(scratch.store, 0, &row), ERR_OK);
     job_row_fini(&row);
     ck_assert_int_eq(store_job_wish(scratch.store, id, true, false), ERR_OK);
     ck_assert_int_eq(store_job_move(scratch.store, id, JOB_RUNNING, JOB_PAUSED), ERR_OK);
     ck_assert_int_eq(store_job_move(scratch.store, id, JOB_PAUSED, JOB_QUEUED), ERR_OK);
-    ck_assert_int_eq(store_job_claim(scratch.store, &row), ERR_OK);
+    ck_assert_int_eq(store_job_claim(scratch.store, 0, &row), ERR_OK);
     ck_assert_uint_eq(row.attempts, 1);
     ck_assert_uint_eq(row.fence, 2);
     ck_assert(!row.pause_wanted);
@@ -217,7 +217,7 @@ START_TEST(recovery_heeds_wishes_and_counts_attempts)
     for (int i = 0; i < 4; i++) {
         char model[] = {'m', (char)('0' + i), '\0'};
         ck_assert_int_eq(scratch_job(scratch.store, model, "text", ids[i]), ERR_OK);
-        ck_assert_int_eq(store_job_claim(scratch.store, &row), ERR_OK);
+        ck_assert_int_eq(store_job_claim(scratch.store, 0, &row), ERR_OK);
         if (i == 3) {
             row.attempts = 3;
             ck_assert_int_eq(store_job_update(scratch.store, &row), ERR_OK);
@@ -252,25 +252,27 @@ START_TEST(jobs_are_listed_by_state_and_kind)
     }
     ck_assert_int_eq(store_job_move(scratch.store, ids[3], JOB_QUEUED, JOB_PAUSED),
                      ERR_OK);
-    ck_assert_int_eq(
-        store_job_list(scratch.store, JOB_QUEUED, "", "", 3, rows, &count, &has_more),
-        ERR_OK);
+    ck_assert_int_eq(store_job_list(scratch.store,
+                                    &(struct job_filter){JOB_QUEUED, NULL, ""}, "", 3,
+                                    rows, &count, &has_more),
+                     ERR_OK);
     ck_assert_uint_eq(count, 3);
     ck_assert(has_more);
     ck_assert_str_eq(rows[0].id, ids[4]);
     ck_assert_str_eq(rows[1].id, ids[2]);
     for (size_t i = 0; i < count; i++)
         job_row_fini(&rows[i]);
-    ck_assert_int_eq(
-        store_job_list(scratch.store, -1, "ngram", ids[2], 3, rows, &count, &has_more),
-        ERR_OK);
+    ck_assert_int_eq(store_job_list(scratch.store,
+                                    &(struct job_filter){-1, NULL, "ngram"}, ids[2], 3,
+                                    rows, &count, &has_more),
+                     ERR_OK);
     ck_assert_uint_eq(count, 2);
     ck_assert(!has_more);
     for (size_t i = 0; i < count; i++)
         job_row_fini(&rows[i]);
-    ck_assert_int_eq(
-        store_job_list(scratch.store, -1, "lstm", "", 3, rows, &count, &has_more),
-        ERR_OK);
+    ck_assert_int_eq(store_job_list(scratch.store, &(struct job_filter){-1, NULL, "lstm"},
+                                    "", 3, rows, &count, &has_more),
+                     ERR_OK);
     ck_assert_uint_eq(count, 0);
 }
 END_TEST
@@ -282,7 +284,7 @@ START_TEST(success_brings_the_model_in_the_same_step)
     struct model_row model = {.name = "m", .kind = "ngram"}, got;
     struct store_upload *upload;
     ck_assert_int_eq(scratch_job(scratch.store, "m", "text", id), ERR_OK);
-    ck_assert_int_eq(store_job_claim(scratch.store, &job), ERR_OK);
+    ck_assert_int_eq(store_job_claim(scratch.store, 0, &job), ERR_OK);
     job.state = JOB_SUCCEEDED;
     job.fence = 7;
     ck_assert_int_eq(store_upload_begin(scratch.store, &upload), ERR_OK);
@@ -307,6 +309,105 @@ START_TEST(success_brings_the_model_in_the_same_step)
 }
 END_TEST
 
+static enum err insert_given(const char *text, size_t most, char id[STORE_ID_SIZE])
+{
+    struct job_row row = {.type = "maps", .kind = "glove", .model = "m", .lane = 1};
+    struct store_upload *given;
+    ck_assert_int_eq(store_upload_begin(scratch.store, &given), ERR_OK);
+    ck_assert_int_eq(store_upload_write(given, text, strlen(text)), ERR_OK);
+    enum err code = store_job_insert_given(given, &row, most, NULL);
+    memcpy(id, row.id, STORE_ID_SIZE);
+    job_row_fini(&row);
+    return code;
+}
+
+static void check_object_text(const char *id, enum job_role role, const char *expected)
+{
+    int64_t object;
+    size_t size;
+    ck_assert_int_eq(store_job_object(scratch.store, id, role, &object), ERR_OK);
+    char *bytes = scratch_object(scratch.store, object, &size);
+    ck_assert_uint_eq(size, strlen(expected));
+    ck_assert_mem_eq(bytes, expected, size);
+    free(bytes);
+}
+
+static bool objects_are_gone(void *context)
+{
+    struct store_stats stats;
+    (void)context;
+    return store_stats_get(scratch.store, &stats) == ERR_OK &&
+           scratch_integer(&scratch, "SELECT count(*) FROM object") == 1;
+}
+
+START_TEST(a_job_without_a_model_keeps_what_it_was_given_and_answers)
+{
+    char id[STORE_ID_SIZE], other[STORE_ID_SIZE];
+    struct job_row job;
+    struct store_upload *answer;
+    int64_t object;
+    ck_assert_int_eq(insert_given("some words", 1, id), ERR_OK);
+    ck_assert_int_eq(insert_given("no room for these", 1, other), ERR_QUEUE_FULL);
+    check_object_text(id, JOB_GIVEN, "some words");
+    ck_assert_int_eq(store_job_object(scratch.store, id, JOB_ANSWER, &object),
+                     ERR_NOT_FOUND);
+    ck_assert_int_eq(store_job_object(scratch.store, "job-none", JOB_GIVEN, &object),
+                     ERR_NOT_FOUND);
+    ck_assert_int_eq(store_job_claim(scratch.store, 1, &job), ERR_OK);
+    ck_assert_uint_eq(job.lane, 1);
+    job.state = JOB_SUCCEEDED;
+    job.fence--; /* a stale runner's */
+    ck_assert_int_eq(store_upload_begin(scratch.store, &answer), ERR_OK);
+    ck_assert_int_eq(store_upload_write(answer, "stale", 5), ERR_OK);
+    ck_assert_int_eq(store_job_succeed(answer, NULL, false, &job, NULL), ERR_CONFLICT);
+    job.fence++;
+    ck_assert_int_eq(store_upload_begin(scratch.store, &answer), ERR_OK);
+    ck_assert_int_eq(store_upload_write(answer, "points", 6), ERR_OK);
+    ck_assert_int_eq(store_job_succeed(answer, NULL, false, &job, NULL), ERR_OK);
+    ck_assert_int_eq(state_of(id), JOB_SUCCEEDED);
+    scratch_reopen(&scratch);
+    check_object_text(id, JOB_GIVEN, "some words");
+    check_object_text(id, JOB_ANSWER, "points");
+    ck_assert_int_eq(store_job_delete(scratch.store, id), ERR_OK);
+    ck_assert_int_eq(store_job_object(scratch.store, id, JOB_ANSWER, &object),
+                     ERR_NOT_FOUND);
+    ck_assert(scratch_until(objects_are_gone, NULL)); /* the corpus is left */
+    job_row_fini(&job);
+}
+END_TEST
+
+START_TEST(lanes_are_queues_of_their_own)
+{
+    char training[STORE_ID_SIZE], first[STORE_ID_SIZE], second[STORE_ID_SIZE];
+    struct job_row row;
+    size_t position;
+    ck_assert_int_eq(scratch_job(scratch.store, "m1", "text", training), ERR_OK);
+    ck_assert_int_eq(insert_given("a", 9, first), ERR_OK);
+    ck_assert_int_eq(insert_given("b", 9, second), ERR_OK);
+    ck_assert_int_eq(store_job_queue_position(scratch.store, second, &position), ERR_OK);
+    ck_assert_uint_eq(position, 2);
+    ck_assert_int_eq(store_job_claim(scratch.store, 1, &row), ERR_OK);
+    ck_assert_str_eq(row.id, first);
+    job_row_fini(&row);
+    ck_assert_int_eq(store_job_queue_position(scratch.store, training, &position),
+                     ERR_OK);
+    ck_assert_uint_eq(position, 1);
+    ck_assert_int_eq(store_job_claim(scratch.store, 0, &row), ERR_OK);
+    ck_assert_str_eq(row.id, training);
+    job_row_fini(&row);
+    ck_assert_int_eq(store_job_claim(scratch.store, 0, &row), ERR_NOT_FOUND);
+    struct job_row rows[3];
+    size_t count;
+    bool has_more;
+    ck_assert_int_eq(store_job_list(scratch.store, &(struct job_filter){-1, "maps", ""},
+                                    "", 3, rows, &count, &has_more),
+                     ERR_OK);
+    ck_assert_uint_eq(count, 2);
+    for (size_t i = 0; i < count; i++)
+        job_row_fini(&rows[i]);
+}
+END_TEST
+
 static enum err checkpoint(const char *id, uint64_t fence, uint64_t step, bool best)
 {
     struct store_upload *upload;
@@ -325,7 +426,7 @@ START_TEST(the_last_two_and_the_best_checkpoint_are_kept)
     ck_assert_int_eq(scratch_job(scratch.store, "m", "text", id), ERR_OK);
     ck_assert_int_eq(store_checkpoint_latest(scratch.store, id, &object, &step),
                      ERR_NOT_FOUND);
-    ck_assert_int_eq(store_job_claim(scratch.store, &job), ERR_OK);
+    ck_assert_int_eq(store_job_claim(scratch.store, 0, &job), ERR_OK);
     for (step = 1; step <= 6; step++)
         ck_assert_int_eq(checkpoint(id, 1, step, step == 1 || step == 3), ERR_OK);
     ck_assert_int_eq(checkpoint(id, 0, 9, false), ERR_CONFLICT);
@@ -360,5 +461,7 @@ UNIT_SUITE(jobs)
     tcase_add_test(unit, recovery_heeds_wishes_and_counts_attempts);
     tcase_add_test(unit, jobs_are_listed_by_state_and_kind);
     tcase_add_test(unit, success_brings_the_model_in_the_same_step);
+    tcase_add_test(unit, a_job_without_a_model_keeps_what_it_was_given_and_answers);
+    tcase_add_test(unit, lanes_are_queues_of_their_own);
     tcase_add_test(unit, the_last_two_and_the_best_checkpoint_are_kept);
 }

@@ -328,8 +328,9 @@ START_TEST(s7_a_damaged_structure_is_refused)
 }
 END_TEST
 
-static const char *const two_steps[] = {"", "", "CREATE TABLE later (x) STRICT", NULL};
-static const char *const good_steps[] = {"", "",
+static const char *const four_steps[] = {"", "", "", "CREATE TABLE later (x) STRICT",
+                                         NULL};
+static const char *const good_steps[] = {"", "", "",
                                          "CREATE TABLE later (x ANY) STRICT;"
                                          "INSERT INTO later VALUES (1)",
                                          NULL};
@@ -343,31 +344,36 @@ START_TEST(a_migration_copies_first_and_happens_wholly_or_not)
     scratch_corpus(scratch.store, "a", "x", 1, NULL);
     store_close(scratch.store);
     scratch.store = NULL;
-    ck_assert_int_eq(migrate_version(migrate_steps), 2);
+    ck_assert_int_eq(migrate_version(migrate_steps), 3);
     ck_assert_int_eq(database_open(&database, scratch.path, ROLE_WRITER, NULL), ERR_OK);
-    ck_assert_int_eq(migrate_run(&database, scratch.path, two_steps, &info),
+    ck_assert_int_eq(migrate_run(&database, scratch.path, four_steps, &info),
                      ERR_INTERNAL);
     ck_assert_ptr_nonnull(strstr(info.message, "unchanged"));
     ck_assert_int_eq(database_integer(&database, "PRAGMA user_version", &version),
                      ERR_OK);
-    ck_assert_int_eq(version, 2);
+    ck_assert_int_eq(version, 3);
     ck_assert_int_eq(migrate_run(&database, scratch.path, good_steps, NULL), ERR_OK);
     ck_assert_int_eq(database_integer(&database, "SELECT count(*) FROM later", &version),
                      ERR_OK);
     ck_assert_int_eq(version, 1);
     ck_assert_int_eq(database_integer(&database, "PRAGMA user_version", &version),
                      ERR_OK);
-    ck_assert_int_eq(version, 3);
+    ck_assert_int_eq(version, 4);
     ck_assert_int_eq(migrate_run(&database, scratch.path, migrate_steps, &info),
                      ERR_WRONG_STORE);
     database_close(&database);
-    snprintf(copy, sizeof copy, "%s.before-v3", scratch.path);
+    snprintf(copy, sizeof copy, "%s.before-v4", scratch.path);
     struct store_settings settings = {.path = copy};
     struct corpus_row row;
     ck_assert_int_eq(store_open(&settings, &scratch.store, NULL), ERR_OK);
     ck_assert_int_eq(store_corpus_get(scratch.store, "a", &row), ERR_OK);
 }
 END_TEST
+
+/* What leads from the third format back to the second. */
+#define UNDO_3                                                                           \
+    "DROP INDEX job_by_state; CREATE INDEX job_by_state ON job (state, serial);"         \
+    "ALTER TABLE job DROP COLUMN lane; DROP TABLE job_object;"
 
 START_TEST(a_store_of_the_first_format_is_brought_up_to_date)
 {
@@ -377,13 +383,32 @@ START_TEST(a_store_of_the_first_format_is_brought_up_to_date)
     ck_assert_int_eq(scratch_model(scratch.store, "m", "one", false), ERR_OK);
     store_close(scratch.store);
     scratch.store = NULL;
-    scratch_sql(&scratch, "DROP TABLE model_index; PRAGMA user_version=1");
+    scratch_sql(&scratch, UNDO_3 "DROP TABLE model_index; PRAGMA user_version=1");
     struct store_settings settings = {.path = scratch.path};
     ck_assert_int_eq(store_open(&settings, &scratch.store, NULL), ERR_OK);
     ck_assert_int_eq(store_corpus_get(scratch.store, "a", &row), ERR_OK);
     ck_assert_int_eq(scratch_index(scratch.store, "m", "one", "index"), ERR_OK);
-    snprintf(copy, sizeof copy, "%s.before-v2", scratch.path);
+    snprintf(copy, sizeof copy, "%s.before-v3", scratch.path);
     ck_assert_int_eq(access(copy, F_OK), 0);
+}
+END_TEST
+
+/* A store as version 2 made it, with a job that waits. */
+START_TEST(an_old_store_gets_lanes_and_objects_of_jobs)
+{
+    char id[STORE_ID_SIZE];
+    struct job_row row;
+    int64_t object;
+    scratch_corpus(scratch.store, "text", "a", 1, NULL);
+    ck_assert_int_eq(scratch_job(scratch.store, "m", "text", id), ERR_OK);
+    scratch_sql(&scratch, UNDO_3 "PRAGMA user_version=2");
+    scratch_reopen(&scratch);
+    ck_assert_int_eq(store_job_object(scratch.store, id, JOB_GIVEN, &object),
+                     ERR_NOT_FOUND);
+    ck_assert_int_eq(store_job_claim(scratch.store, 1, &row), ERR_NOT_FOUND);
+    ck_assert_int_eq(store_job_claim(scratch.store, 0, &row), ERR_OK);
+    ck_assert_str_eq(row.id, id);
+    job_row_fini(&row);
 }
 END_TEST
 
@@ -407,4 +432,5 @@ UNIT_SUITE(store_file)
     tcase_add_test(unit, s7_a_damaged_structure_is_refused);
     tcase_add_test(unit, a_store_of_the_first_format_is_brought_up_to_date);
     tcase_add_test(unit, a_migration_copies_first_and_happens_wholly_or_not);
+    tcase_add_test(unit, an_old_store_gets_lanes_and_objects_of_jobs);
 }
