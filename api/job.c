@@ -100,21 +100,20 @@ static void print_jobs(struct printer *p, struct store *store, struct job_row *r
 enum err job_list(struct exchange *x, struct err_info *info)
 {
     struct store *store = exchange_server(x)->store;
-    const char *kind = exchange_query(x, "kind");
+    struct job_filter filter = {-1, exchange_query(x, "type"), exchange_query(x, "kind")};
     struct resource_page page;
     size_t count = 0;
     bool has_more = false;
-    int state = -1;
     enum err code = resource_page_read(x, &page, info);
     if (!code)
-        code = read_state(x, &state, info);
+        code = read_state(x, &filter.state, info);
     if (code)
         return code;
     struct job_row *rows = memory_new_array(page.limit, sizeof *rows);
     if (!rows)
         return err_finish(info, ERR_NO_MEMORY);
-    code = store_job_list(store, state, kind ? kind : "", page.after, page.limit, rows,
-                          &count, &has_more);
+    code = store_job_list(store, &filter, page.after, page.limit, rows, &count,
+                          &has_more);
     struct buffer json;
     struct printer printer;
     buffer_init(&json, PRINTER_REPLY_MAX);

@@ -40,7 +40,7 @@ const struct route routes_table[] = {
 
     {"GET", "/kinds", 0, READ, NULL, train_kinds, NULL},
     {"POST", "/train", ROUTE_JSON, TRAIN, "dry_run", train_post, NULL},
-    {"GET", "/jobs", 0, READ, "state kind limit after", job_list, NULL},
+    {"GET", "/jobs", 0, READ, "state type kind limit after", job_list, NULL},
     {"GET", "/jobs/{id}", 0, READ, NULL, job_get, NULL},
     {"DELETE", "/jobs/{id}", 0, TRAIN, NULL, job_delete, NULL},
     {"GET", "/jobs/{id}/events", 0, READ, "last_event_id", job_events_get, NULL},

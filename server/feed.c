@@ -67,10 +67,11 @@ static enum err say(struct err_info *info, enum err code, const char *what,
 
 static enum err feed_corpus(struct store *store, const char *name, const char *scratch,
                             const struct feed_stop *stop, struct spill **out,
-                            struct err_info *info)
+                            char sha256[STORE_DIGEST_SIZE], struct err_info *info)
 {
     struct corpus_row row = {0};
     enum err code = store_corpus_get(store, name, &row);
+    memcpy(sha256, row.sha256, STORE_DIGEST_SIZE);
     if (!code)
         code = feed_copy(store, row.object, UINT64_MAX, scratch, stop, out);
     return say(info, code, "corpus", name);
@@ -78,17 +79,35 @@ static enum err feed_corpus(struct store *store, const char *name, const char *s
 
 static enum err feed_model(struct store *store, const char *name, const char *scratch,
                            const struct feed_stop *stop, struct spill **out,
-                           struct err_info *info)
+                           char digest[STORE_DIGEST_SIZE], struct err_info *info)
 {
     struct model_row row = {0};
     enum err code = store_model_get(store, name, &row);
+    memcpy(digest, row.digest, STORE_DIGEST_SIZE);
     if (!code)
         code = feed_copy(store, row.object, UINT64_MAX, scratch, stop, out);
     model_row_fini(&row);
     return say(info, code, "model", name);
 }
 
-static enum err feed_checkpoint(struct store *store, const struct train_spec *spec,
+static enum err feed_given(struct store *store, const char *job, const char *scratch,
+                           const struct feed_stop *stop, struct spill **out,
+                           struct err_info *info)
+{
+    int64_t object;
+    enum err code =
+        job ? store_job_object(store, job, JOB_GIVEN, &object) : ERR_NOT_FOUND;
+    if (!code)
+        code = feed_copy(store, object, UINT64_MAX, scratch, stop, out);
+    return say(info, code, "the text given to", job ? job : "no job");
+}
+
+static bool is_named(const char *name)
+{
+    return name && *name;
+}
+
+static enum err feed_checkpoint(struct store *store, const struct feed_needs *needs,
                                 const char *job, const char *scratch,
                                 const struct feed_stop *stop, struct spill **out,
                                 struct err_info *info)
@@ -97,8 +116,8 @@ static enum err feed_checkpoint(struct store *store, const struct train_spec *sp
     uint64_t step;
     enum err code =
         job ? store_checkpoint_latest(store, job, &object, &step) : ERR_NOT_FOUND;
-    if (code == ERR_NOT_FOUND && *spec->resume_from) {
-        job = spec->resume_from;
+    if (code == ERR_NOT_FOUND && is_named(needs->resume_from)) {
+        job = needs->resume_from;
         code = store_checkpoint_latest(store, job, &object, &step);
     } else if (code == ERR_NOT_FOUND) {
         return ERR_OK; /* nothing to go on from: from the start */
@@ -121,21 +140,46 @@ size_t feed_components(const struct train_spec *spec, const char *names[PARAM_LI
     return count;
 }
 
-enum err feed_open(struct store *store, const struct train_spec *spec, const char *job,
+void feed_needs_of_training(const struct train_spec *spec, struct feed_needs *needs)
+{
+    *needs = (struct feed_needs){.corpus = spec->corpus,
+                                 .valid = spec->valid_corpus,
+                                 .resumes = true,
+                                 .resume_from = spec->resume_from};
+    needs->model_count = feed_components(spec, needs->models);
+}
+
+static enum err feed_models(struct store *store, const struct feed_needs *needs,
+                            const char *scratch, const struct feed_stop *stop,
+                            struct feed *feed, struct err_info *info)
+{
+    enum err code = ERR_OK;
+    char others[STORE_DIGEST_SIZE];
+    feed->component_count = needs->model_count;
+    for (size_t i = 0; !code && i < needs->model_count; i++)
+        code = feed_model(store, needs->models[i], scratch, stop, &feed->components[i],
+                          i == 0 ? feed->model_digest : others, info);
+    return code;
+}
+
+enum err feed_open(struct store *store, const struct feed_needs *needs, const char *job,
                    const char *scratch, const struct feed_stop *stop, struct feed *feed,
                    struct err_info *info)
 {
-    const char *names[PARAM_LIST_MAX];
-    *feed = (struct feed){.component_count = feed_components(spec, names)};
     enum err code = ERR_OK;
-    if (*spec->corpus)
-        code = feed_corpus(store, spec->corpus, scratch, stop, &feed->corpus, info);
-    if (!code && *spec->valid_corpus)
-        code = feed_corpus(store, spec->valid_corpus, scratch, stop, &feed->valid, info);
+    char other[STORE_DIGEST_SIZE];
+    *feed = (struct feed){0};
+    if (is_named(needs->corpus))
+        code = feed_corpus(store, needs->corpus, scratch, stop, &feed->corpus,
+                           feed->corpus_sha256, info);
+    else if (needs->given)
+        code = feed_given(store, job, scratch, stop, &feed->corpus, info);
+    if (!code && is_named(needs->valid))
+        code = feed_corpus(store, needs->valid, scratch, stop, &feed->valid, other, info);
+    if (!code && needs->resumes)
+        code = feed_checkpoint(store, needs, job, scratch, stop, &feed->resume, info);
     if (!code)
-        code = feed_checkpoint(store, spec, job, scratch, stop, &feed->resume, info);
-    for (size_t i = 0; !code && i < feed->component_count; i++)
-        code = feed_model(store, names[i], scratch, stop, &feed->components[i], info);
+        code = feed_models(store, needs, scratch, stop, feed, info);
     if (code)
         feed_close(feed);
     return code;
@@ -146,9 +190,12 @@ void feed_close(struct feed *feed)
     spill_close(feed->corpus);
     spill_close(feed->valid);
     spill_close(feed->resume);
-    for (size_t i = 0; i < PARAM_LIST_MAX; i++)
+    feed->corpus = feed->valid = feed->resume = NULL;
+    for (size_t i = 0; i < PARAM_LIST_MAX; i++) {
         spill_close(feed->components[i]);
-    *feed = (struct feed){0};
+        feed->components[i] = NULL;
+    }
+    feed->component_count = 0;
 }
 
 enum err feed_map(struct feed *feed, struct train_input *input)

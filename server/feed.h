@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a training reads, taken out of the store into unnamed files: the corpus, the
- * validation corpus, a checkpoint to go on from, the components of a mixture. A trainer
- * process inherits them as read-only descriptors; a local training maps them. */
+/* What a job reads, taken out of the store into unnamed files: the corpus or the text it
+ * was given, the validation corpus, a checkpoint to go on from, models. A trainer process
+ * inherits them as read-only descriptors; a local training maps them. */
 #ifndef FIRTH_SERVER_FEED_H
 #define FIRTH_SERVER_FEED_H
 
@@ -12,10 +12,24 @@
 #include "model/train.h"
 #include "storage/store.h"
 
+/* What is to be copied; texts are borrowed. */
+struct feed_needs {
+    const char *corpus, *valid; /* names; NULL or "": none */
+    bool given;                 /* the job's own text takes the corpus's place */
+    bool resumes;               /* from the job's own last checkpoint, or from that of */
+    const char *resume_from;    /* this job; NULL or "": none */
+    const char *models[PARAM_LIST_MAX];
+    size_t model_count;
+};
+/* A training needs its corpora, its checkpoint and the components of a mixture. */
+void feed_needs_of_training(const struct train_spec *spec, struct feed_needs *needs);
+
 struct feed {
-    struct spill *corpus, *valid, *resume; /* valid and resume may be NULL */
+    struct spill *corpus, *valid, *resume; /* NULL: none */
     struct spill *components[PARAM_LIST_MAX];
     size_t component_count;
+    /* What exactly was read: the corpus, and the first model; "" for none. */
+    char corpus_sha256[STORE_DIGEST_SIZE], model_digest[STORE_DIGEST_SIZE];
 };
 
 /* Whether to give up copying: asked between pieces of a MiB. */
@@ -24,13 +38,14 @@ struct feed_stop {
     void *context;
 };
 
-/* Copies everything the spec names; no corpus when it names none. `job` is the id whose
- * own checkpoint comes before the one of spec->resume_from; NULL for none. `scratch` is
- * the folder of the files. ERR_CANCELLED when `stop` (may be NULL) says so. */
-MUST_CHECK enum err feed_open(struct store *store, const struct train_spec *spec,
+/* Copies everything needed. `job` is the id of the job; NULL when there is none.
+ * `scratch` is the folder of the files. ERR_CANCELLED when `stop` (may be NULL) says so.
+ */
+MUST_CHECK enum err feed_open(struct store *store, const struct feed_needs *needs,
                               const char *job, const char *scratch,
                               const struct feed_stop *stop, struct feed *feed,
                               struct err_info *info);
+/* Closes the files; the digests stay. */
 void feed_close(struct feed *feed);
 
 /* Maps the files into `input`, which is valid until feed_close. */

@@ -186,6 +186,21 @@ static enum err check_spec(struct store *store, const struct train_spec *spec,
     return code ? code : check_components(store, spec, info);
 }
 
+static bool is_stopping(struct jobs *jobs)
+{
+    lock_take(&jobs->lock);
+    bool stopping = jobs->stopping;
+    lock_release(&jobs->lock);
+    return stopping;
+}
+
+static enum err refuse_when_stopping(struct jobs *jobs, struct err_info *info)
+{
+    return is_stopping(jobs)
+               ? err_set(info, ERR_UNAVAILABLE, "the service is about to stop")
+               : ERR_OK;
+}
+
 static enum err fill_row(const struct train_spec *spec, const char *metadata,
                          struct job_row *row)
 {
@@ -206,14 +221,6 @@ static enum err fill_row(const struct train_spec *spec, const char *metadata,
     return code ? code : row->spec && row->metadata ? ERR_OK : ERR_NO_MEMORY;
 }
 
-static bool is_stopping(struct jobs *jobs)
-{
-    lock_take(&jobs->lock);
-    bool stopping = jobs->stopping;
-    lock_release(&jobs->lock);
-    return stopping;
-}
-
 static void count_submitting(struct jobs *jobs, int change)
 {
     lock_take(&jobs->lock);
@@ -229,8 +236,8 @@ enum err jobs_submit(struct jobs *jobs, const struct train_spec *spec,
     struct corpus_row corpus;
     *existed = false;
     enum err code = fill_row(spec, metadata, row);
-    if (!code && is_stopping(jobs))
-        code = err_set(info, ERR_UNAVAILABLE, "the service is about to stop");
+    if (!code)
+        code = refuse_when_stopping(jobs, info);
     if (!code)
         code = check_spec(jobs->setup.store, spec, &corpus, info);
     if (code)
@@ -239,6 +246,41 @@ enum err jobs_submit(struct jobs *jobs, const struct train_spec *spec,
     code = store_job_insert(jobs->setup.store, row, spec->replace, jobs->setup.queue_max,
                             key, body_sha256, existed, info);
     if (!code && !*existed)
+        announce(jobs, row->id, JOB_QUEUED);
+    count_submitting(jobs, -1);
+    supervisor_poke(jobs);
+    return code ? err_finish(info, code) : ERR_OK;
+}
+
+static enum err insert_given(struct jobs *jobs, struct span given, struct job_row *row,
+                             struct err_info *info)
+{
+    struct store_upload *upload = NULL;
+    enum err code = store_upload_begin(jobs->setup.store, &upload);
+    if (!code)
+        code = store_upload_write(upload, given.bytes, given.size);
+    if (code) {
+        store_upload_abort(upload);
+        return code;
+    }
+    return store_job_insert_given(upload, row, jobs->setup.queue_max, info);
+}
+
+enum err jobs_ask(struct jobs *jobs, struct span given, struct job_row *row,
+                  struct err_info *info)
+{
+    bool existed;
+    enum err code = refuse_when_stopping(jobs, info);
+    if (code)
+        return code;
+    row->lane = work_find(works, row->type)->lane;
+    row->best_loss = NAN;
+    count_submitting(jobs, 1);
+    code = given.bytes
+               ? insert_given(jobs, given, row, info)
+               : store_job_insert(jobs->setup.store, row, false, jobs->setup.queue_max,
+                                  NULL, NULL, &existed, info);
+    if (!code)
         announce(jobs, row->id, JOB_QUEUED);
     count_submitting(jobs, -1);
     supervisor_poke(jobs);

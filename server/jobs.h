@@ -14,6 +14,10 @@ struct jobs;
 struct metrics;
 struct registry;
 
+/* Queues that do not wait for each other: trainings may take hours, answers to questions
+ * should not stand behind them. */
+enum work_lane { LANE_TRAINING, LANE_ANSWER, LANE_COUNT };
+
 /* What the queue needs; plain data, copied. `registry` and `metrics` may be NULL. */
 struct jobs_setup {
     struct store *store;
@@ -22,8 +26,8 @@ struct jobs_setup {
     const char *scratch; /* folder of temporary files; copied */
     const char *trainer; /* program of the trainers; NULL: the running one. Borrowed */
     size_t queue_max;    /* jobs that may wait */
-    size_t at_once;      /* trainers at the same time */
-    unsigned attempts;   /* starts of a job before it has failed */
+    size_t at_once[LANE_COUNT]; /* trainers at the same time */
+    unsigned attempts;          /* starts of a job before it has failed */
     double heartbeat_seconds;
     double retry_seconds; /* pause before the second attempt; four times as long each */
 };
@@ -45,6 +49,11 @@ MUST_CHECK enum err jobs_submit(struct jobs *jobs, const struct train_spec *spec
                                 const char *metadata, const char *key,
                                 const char *body_sha256, struct job_row *row,
                                 bool *existed, struct err_info *info);
+/* Queues a question to a model. The row comes with type (of the work), kind, model,
+ * corpus and spec filled; `given` is the text that the work's needs ask for, without
+ * bytes for none. Fills the rest of the row. */
+MUST_CHECK enum err jobs_ask(struct jobs *jobs, struct span given, struct job_row *row,
+                             struct err_info *info);
 /* What training would take; nothing is queued. */
 MUST_CHECK enum err jobs_estimate(struct jobs *jobs, const struct train_spec *spec,
                                   struct train_estimate *estimate, struct err_info *info);

@@ -15,6 +15,7 @@
 #include "server/frames.h"
 #include "server/jobs.h"
 #include "server/messages.h"
+#include "server/work.h"
 
 /* What shall become of a running job; a later wish replaces an earlier one, but nothing
  * replaces a cancel. */
@@ -36,13 +37,14 @@ struct runner {
     struct run *run; /* owned */
     pthread_t thread;
     struct job_row row;
-    struct train_spec spec;
+    struct work_order *order; /* owned; NULL until read */
     struct feed feed;
     int wake_fd; /* eventfd: the intent has changed */
     char id[STORE_ID_SIZE];
     enum intent intent;      /* lock */
     enum runner_stage stage; /* lock */
-    bool holds_slot;         /* lock: counts among jobs_at_once */
+    enum work_lane lane;
+    bool holds_slot; /* lock: counts among those its lane runs at once */
     pid_t pid;
     int socket_fd;
     enum err spawn_error; /* set by the supervisor before STAGE_SPAWNED */
@@ -57,7 +59,7 @@ struct jobs {
     struct runner *runners;
     bool claim_wanted, stopping;
     unsigned submitting; /* jobs being inserted whose feed has not begun yet */
-    double stop_by; /* monotonic; when stopping */
+    double stop_by;      /* monotonic; when stopping */
     pthread_t supervisor;
     struct lock listeners_lock;
     struct jobs_listener *listeners;
@@ -66,7 +68,7 @@ struct jobs {
 /* How listening to a trainer ended. */
 enum ending {
     ENDING_NONE,
-    ENDING_RESULT,   /* a whole model file and its result */
+    ENDING_RESULT,   /* a whole model file or answer, and its result */
     ENDING_ERROR,    /* the trainer said why it could not */
     ENDING_DEATH,    /* the socket closed without a word */
     ENDING_SILENCE,  /* no frames, or no progress, for too long */
@@ -96,11 +98,9 @@ struct run {
     struct err_info error;
 };
 
-/* supervisor.c */
 void *supervisor_main(void *jobs);
 void supervisor_poke(struct jobs *jobs); /* look for queued jobs */
 
-/* runner.c */
 void *runner_main(void *runner);
 /* Lock held. */
 void runner_set_intent(struct runner *runner, enum intent intent);

@@ -79,12 +79,14 @@ void listen_hello(struct run *run)
     struct buffer payload;
     struct hello_message hello = {
         .parent = (uint32_t)getpid(),
+        .has_text = runner->feed.corpus != NULL,
         .has_valid = runner->feed.valid != NULL,
         .has_resume = runner->feed.resume != NULL,
         .components = (uint32_t)runner->feed.component_count,
         .beat_s = fmin(BEAT_LONGEST, run->jobs->setup.heartbeat_seconds / 4),
         .spec = span_of_text(runner->row.spec),
     };
+    snprintf(hello.work, sizeof hello.work, "%s", runner->row.type);
     snprintf(hello.scratch, sizeof hello.scratch, "%s", run->jobs->scratch);
     buffer_init(&payload, MESSAGE_MAX);
     hello_write(&hello, &payload);

@@ -49,10 +49,11 @@ static enum err open_feed(struct store *store, const struct train_spec *spec,
                           const struct train_input *input, const char *scratch,
                           struct feed *feed, struct err_info *info)
 {
-    struct train_spec named = *spec;
+    struct feed_needs needs;
+    feed_needs_of_training(spec, &needs);
     if (input)
-        named.corpus[0] = named.valid_corpus[0] = '\0';
-    return feed_open(store, &named, NULL, scratch, NULL, feed, info);
+        needs.corpus = needs.valid = NULL;
+    return feed_open(store, &needs, NULL, scratch, NULL, feed, info);
 }
 
 enum err train_local(struct store *store, const struct train_spec *spec,
@@ -74,8 +75,8 @@ enum err train_local(struct store *store, const struct train_spec *spec,
         mapped.valid = input->valid;
     }
     if (!code)
-        code = train_into_store(store, spec, &mapped, metadata, progress, row, result,
-                                info);
+        code =
+            train_into_store(store, spec, &mapped, metadata, progress, row, result, info);
     feed_close(&feed);
     return code ? err_finish(info, code) : ERR_OK;
 }

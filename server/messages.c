@@ -110,10 +110,12 @@ static bool at_end(const struct cursor *cursor)
 void hello_write(const struct hello_message *hello, struct buffer *to)
 {
     put_u32(to, hello->parent);
+    put_u32(to, hello->has_text);
     put_u32(to, hello->has_valid);
     put_u32(to, hello->has_resume);
     put_u32(to, hello->components);
     put_double(to, hello->beat_s);
+    put_text(to, hello->work, sizeof hello->work);
     put_text(to, hello->scratch, sizeof hello->scratch);
     put_bytes(to, hello->spec);
 }
@@ -122,10 +124,12 @@ bool hello_read(struct span payload, struct hello_message *hello)
 {
     struct cursor cursor = {payload, false};
     hello->parent = get_u32(&cursor);
+    hello->has_text = get_boolean(&cursor);
     hello->has_valid = get_boolean(&cursor);
     hello->has_resume = get_boolean(&cursor);
     hello->components = get_u32(&cursor);
     hello->beat_s = get_double(&cursor);
+    get_text(&cursor, hello->work, sizeof hello->work);
     get_text(&cursor, hello->scratch, sizeof hello->scratch);
     hello->spec = get_bytes(&cursor);
     return at_end(&cursor) && hello->components <= PARAM_LIST_MAX && hello->beat_s > 0 &&

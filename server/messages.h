@@ -16,15 +16,17 @@
 
 #define MESSAGE_PATH_SIZE 4096
 #define MESSAGE_PHASE_SIZE 32
+#define MESSAGE_WORK_SIZE 16
 
-/* Descriptors follow the socket in this order: corpus, valid, resume, components. */
+/* Descriptors follow the socket in this order: text, valid, resume, components. */
 struct hello_message {
     uint32_t parent; /* the daemon's process id */
-    bool has_valid, has_resume;
+    bool has_text, has_valid, has_resume;
     uint32_t components;
     double beat_s; /* seconds between heartbeats */
+    char work[MESSAGE_WORK_SIZE];
     char scratch[MESSAGE_PATH_SIZE];
-    struct span spec; /* train_spec text; a view into the payload */
+    struct span spec; /* what the work is asked; a view into the payload */
 };
 void hello_write(const struct hello_message *hello, struct buffer *to);
 MUST_CHECK bool hello_read(struct span payload, struct hello_message *hello);

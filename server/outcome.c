@@ -23,6 +23,17 @@ char *outcome_result_text(const struct train_result *result)
     return buffer_release(&text, &size);
 }
 
+char *outcome_sources_text(const struct feed *feed)
+{
+    struct buffer text;
+    size_t size;
+    buffer_init(&text, TEXT_MAX);
+    buffer_printf(&text, "model_digest %s\n", feed->model_digest);
+    if (*feed->corpus_sha256)
+        buffer_printf(&text, "corpus_sha256 %s\n", feed->corpus_sha256);
+    return buffer_release(&text, &size);
+}
+
 static char *metrics_text(const struct train_result *result)
 {
     struct buffer text;

@@ -93,11 +93,15 @@ static enum err prepare(struct run *run)
     read_wishes(runner);
     if (stop_wanted(runner))
         return ERR_CANCELLED;
+    struct feed_needs needs = {0};
     enum err code =
-        train_spec_read(&runner->spec, span_of_text(runner->row.spec), &run->error);
-    return code ? code
-                : feed_open(run->jobs->setup.store, &runner->spec, runner->id,
-                            run->jobs->scratch, &stop, &runner->feed, &run->error);
+        work_order_read(works, runner->row.type, span_of_text(runner->row.spec),
+                        &runner->order, &run->error);
+    if (code)
+        return code;
+    runner->order->work->needs(runner->order, &needs);
+    return feed_open(run->jobs->setup.store, &needs, runner->id, run->jobs->scratch,
+                     &stop, &runner->feed, &run->error);
 }
 
 static enum err have_trainer_spawned(struct run *run)
@@ -205,27 +209,50 @@ static void become(struct run *run, enum job_state state)
     announce(run);
 }
 
-/* Stores the model and the job's success in one transaction. */
-static enum err commit_result(struct run *run)
+/* The new model, and the job's success with it. Takes the upload. */
+static enum err commit_model(struct run *run, struct store_upload *upload)
 {
     struct runner *runner = run->runner;
     struct job_row *row = &runner->row;
-    struct store_upload *upload = run->artefact;
+    const struct train_spec *spec = &runner->order->as.train;
     struct model_row model = {0};
-    free(row->result);
     row->result = outcome_result_text(&run->result);
-    row->state = JOB_SUCCEEDED;
-    row->fraction = 1;
-    row->finished_ms = clock_wall_ms();
-    run->artefact = NULL;
-    enum err code = row->result ? outcome_model_row(&runner->spec, &run->result,
-                                                    runner->id, row->metadata, &model)
+    enum err code = row->result ? outcome_model_row(spec, &run->result, runner->id,
+                                                    row->metadata, &model)
                                 : ERR_NO_MEMORY;
     if (code)
         store_upload_abort(upload);
     else
-        code = store_job_succeed(upload, &model, runner->spec.replace, row, &run->error);
+        code = store_job_succeed(upload, &model, spec->replace, row, &run->error);
     model_row_fini(&model);
+    if (!code && run->jobs->setup.registry)
+        registry_forget(run->jobs->setup.registry, spec->model);
+    return code;
+}
+
+/* The answer stays with the job; its row says what was asked. Takes the upload. */
+static enum err commit_answer(struct run *run, struct store_upload *upload)
+{
+    struct job_row *row = &run->runner->row;
+    row->result = outcome_sources_text(&run->runner->feed);
+    if (row->result)
+        return store_job_succeed(upload, NULL, false, row, &run->error);
+    store_upload_abort(upload);
+    return ERR_NO_MEMORY;
+}
+
+/* Stores what the trainer made and the job's success in one transaction. */
+static enum err commit_result(struct run *run)
+{
+    struct job_row *row = &run->runner->row;
+    struct store_upload *upload = run->artefact;
+    free(row->result);
+    row->state = JOB_SUCCEEDED;
+    row->fraction = 1;
+    row->finished_ms = clock_wall_ms();
+    run->artefact = NULL;
+    enum err code = run->runner->order->work->makes_model ? commit_model(run, upload)
+                                                          : commit_answer(run, upload);
     return code ? err_finish(&run->error, code) : ERR_OK;
 }
 
@@ -248,8 +275,6 @@ static void succeed(struct run *run)
         become(run, JOB_FAILED);
         return;
     }
-    if (run->jobs->setup.registry)
-        registry_forget(run->jobs->setup.registry, runner->spec.model);
     announce(run);
 }
 

@@ -33,8 +33,9 @@
     X(index_rows, INTEGER, "50000", 1, 4000000000, "word vectors from which exact:false makes an index") \
     X(index_seconds, INTEGER, "3600", 1, 1000000, "time after which making an index is given up") \
     X(index_wait_seconds, INTEGER, "2", 0, 600, "time a request may wait for an index being made") \
-    X(job_queue, INTEGER, "100", 1, 10000, "training jobs that may wait")                \
+    X(job_queue, INTEGER, "100", 1, 10000, "jobs that may wait")                         \
     X(jobs_at_once, INTEGER, "1", 1, 64, "trainer processes at the same time")           \
+    X(answers_at_once, INTEGER, "1", 1, 64, "maps and evaluations at the same time, beside trainings") \
     X(job_attempts, INTEGER, "3", 1, 100, "starts of a job before it has failed")        \
     X(heartbeat_seconds, INTEGER, "30", 1, 3600, "silence after which a trainer is killed") \
     X(drain_seconds, INTEGER, "25", 1, 3600, "time to finish after SIGTERM")             \

@@ -34,17 +34,19 @@ static void free_runner(struct runner *runner)
     if (runner->wake_fd >= 0)
         close(runner->wake_fd);
     job_row_fini(&runner->row);
+    free(runner->order);
     free(runner->run);
     free(runner);
 }
 
 /* Everything a job needs before it is claimed, so that a claimed one never lacks it. */
-static struct runner *new_runner(struct jobs *jobs)
+static struct runner *new_runner(struct jobs *jobs, enum work_lane lane)
 {
     struct runner *runner = memory_new_array(1, sizeof *runner);
     if (!runner)
         return NULL;
     runner->jobs = jobs;
+    runner->lane = lane;
     runner->holds_slot = true;
     runner->run = memory_new_array(1, sizeof *runner->run);
     runner->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -92,12 +94,12 @@ static bool start_runner(struct jobs *jobs, struct runner *runner)
 }
 
 /* Claims one job and starts it; false when there is none or it could not be. */
-static bool claim_one(struct jobs *jobs)
+static bool claim_one(struct jobs *jobs, enum work_lane lane)
 {
-    struct runner *runner = new_runner(jobs);
+    struct runner *runner = new_runner(jobs, lane);
     if (!runner)
         return false;
-    enum err code = store_job_claim(jobs->setup.store, &runner->row);
+    enum err code = store_job_claim(jobs->setup.store, lane, &runner->row);
     if (!code)
         return start_runner(jobs, runner);
     if (code != ERR_NOT_FOUND)
@@ -106,20 +108,25 @@ static bool claim_one(struct jobs *jobs)
     return false;
 }
 
-/* Fills the free slots. Lock held, released meanwhile. */
+static bool has_slot(const struct jobs *jobs, enum work_lane lane)
+{
+    size_t taken = 0;
+    for (const struct runner *runner = jobs->runners; runner; runner = runner->next)
+        taken += runner->holds_slot && runner->lane == lane;
+    return taken < jobs->setup.at_once[lane];
+}
+
+/* Fills the free slots of every lane. Lock held, released meanwhile. */
 static void claim(struct jobs *jobs)
 {
-    bool more = true;
     jobs->claim_wanted = false;
-    while (more && !jobs->stopping) {
-        size_t slots = 0;
-        for (const struct runner *runner = jobs->runners; runner; runner = runner->next)
-            slots += runner->holds_slot;
-        if (slots >= jobs->setup.at_once)
-            break;
-        lock_release(&jobs->lock);
-        more = claim_one(jobs);
-        lock_take(&jobs->lock);
+    for (int lane = 0; lane < LANE_COUNT; lane++) {
+        bool more = true;
+        while (more && !jobs->stopping && has_slot(jobs, (enum work_lane)lane)) {
+            lock_release(&jobs->lock);
+            more = claim_one(jobs, (enum work_lane)lane);
+            lock_take(&jobs->lock);
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The trainer: a process that is told what to learn over a socket, reads its input from
+/* The trainer: a process that is told over a socket what to do, reads its input from
  * descriptors it was started with, and answers with frames. It opens no database and
  * keeps nothing; whatever happens to it costs one job.
  *
- * Two threads. The main one trains; its progress hook, checkpoints and model file become
+ * Two threads. The main one works; its progress hook, checkpoints and model file become
  * frames. The control thread sends a heartbeat every second (with the number of reports,
  * so that a trainer that lives but no longer moves is seen) and listens for "stop" and
  * for the answers to checkpoints. A socket that is full blocks the sender: that is how a
@@ -345,7 +345,7 @@ static enum err map_fd(int fd, struct span *content)
 static enum err map_input(const struct hello_message *hello, struct train_input *input)
 {
     int fd = TRAINER_SOCKET + 1;
-    enum err code = map_fd(fd++, &input->text);
+    enum err code = hello->has_text ? map_fd(fd++, &input->text) : ERR_OK;
     if (!code && hello->has_valid)
         code = map_fd(fd++, &input->valid);
     if (!code && hello->has_resume)
@@ -376,23 +376,24 @@ static enum err tell_result(struct trainer *trainer, const struct train_result *
     return tell_message(trainer, FRAME_RESULT, &payload);
 }
 
-static enum err train(struct trainer *trainer, const struct hello_message *hello,
-                      trainer_work *work, struct err_info *info)
+static enum err work(struct trainer *trainer, const struct hello_message *hello,
+                     const struct work *table, struct err_info *info)
 {
-    struct train_input input = {0};
-    struct train_spec spec;
+    struct train_input input = {.text = span_of("", 0)};
+    struct work_order *order;
     struct train_result result = {0};
     const struct progress progress = {trainer, on_report, on_metric, on_note,
                                       on_checkpoint};
     const struct writer artefact = {trainer, on_artefact};
-    enum err code = train_spec_read(&spec, hello->spec, info);
-    if (!code)
-        code = map_input(hello, &input);
+    enum err code = work_order_read(table, hello->work, hello->spec, &order, info);
     if (code)
         return code;
-    trainer->checkpoint_every = spec.checkpoint_every_s;
+    code = map_input(hello, &input);
+    trainer->checkpoint_every = order->checkpoint_every_s;
     trainer->last_checkpoint = clock_monotonic();
-    code = work(&spec, &input, &progress, &artefact, &result, info);
+    if (!code)
+        code = order->work->run(order, &input, &progress, &artefact, &result, info);
+    free(order);
     if (trainer->unsent)
         send_progress(trainer);
     return code ? code : tell_result(trainer, &result);
@@ -421,7 +422,7 @@ static void trainer_fini(struct trainer *trainer)
     lock_fini(&trainer->lock);
 }
 
-static int serve_job(struct trainer *trainer, trainer_work *work)
+static int serve_job(struct trainer *trainer, const struct work *table)
 {
     struct hello_message hello;
     struct buffer payload;
@@ -437,7 +438,7 @@ static int serve_job(struct trainer *trainer, trainer_work *work)
         tell_error(trainer, ERR_NO_MEMORY, &info);
         goto done;
     }
-    enum err code = train(trainer, &hello, work, &info);
+    enum err code = work(trainer, &hello, table, &info);
     if (code)
         tell_error(trainer, code, &info);
     status = atomic_load(&trainer->gone) ? 1 : 0;
@@ -449,7 +450,7 @@ done:
     return status;
 }
 
-int trainer_run(int socket_fd, trainer_work *work)
+int trainer_run(int socket_fd, const struct work *table)
 {
     struct trainer trainer;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -457,12 +458,12 @@ int trainer_run(int socket_fd, trainer_work *work)
     signal(SIGPIPE, SIG_IGN);
     sandbox_prepare();
     trainer_init(&trainer, socket_fd);
-    int status = serve_job(&trainer, work);
+    int status = serve_job(&trainer, table);
     trainer_fini(&trainer);
     return status;
 }
 
 int trainer_main(int socket_fd)
 {
-    return trainer_run(socket_fd, train_run);
+    return trainer_run(socket_fd, works);
 }

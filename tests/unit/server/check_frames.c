@@ -151,12 +151,14 @@ START_TEST(messages_come_back_whole)
                                   .has_resume = true,
                                   .components = 3,
                                   .beat_s = 0.5,
+                                  .work = "maps",
                                   .scratch = "/tmp/x",
                                   .spec = span_of_text("kind ngram\n")};
     struct hello_message hello_back;
     hello_write(&hello, &bytes);
     ck_assert(hello_read(span_of(bytes.bytes, bytes.size), &hello_back));
-    ck_assert(hello_back.has_resume && !hello_back.has_valid);
+    ck_assert(hello_back.has_resume && !hello_back.has_valid && !hello_back.has_text);
+    ck_assert_str_eq(hello_back.work, "maps");
     ck_assert_uint_eq(hello_back.components, 3);
     ck_assert_str_eq(hello_back.scratch, "/tmp/x");
     ck_assert(span_equal(hello_back.spec, hello.spec));

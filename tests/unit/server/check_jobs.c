@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/maps/map_order.h"
 #include "server/jobs.h"
 #include "server/metrics.h"
 #include "tests/unit/server/temporary.h"
@@ -32,7 +33,7 @@ static void start_jobs(unsigned attempts, size_t at_once)
                                      .metrics = metrics,
                                      .scratch = temporary.folder,
                                      .queue_max = 10,
-                                     .at_once = at_once,
+                                     .at_once = {at_once, 1},
                                      .attempts = attempts,
                                      .heartbeat_seconds = heartbeat,
                                      .retry_seconds = 0.01};
@@ -487,6 +488,133 @@ START_TEST(what_is_named_must_exist)
 }
 END_TEST
 
+/* ---- jobs that make no model ---- */
+
+static void ask_for_map(const char *model, const char *given, char *id)
+{
+    struct map_order order = {.settings = maps_defaults(MAPS_PCA), .top = given ? 0 : 5};
+    struct job_row row = {.type = "maps", .kind = "glove"};
+    struct err_info info = {0};
+    struct buffer text;
+    size_t size;
+    snprintf(order.model, sizeof order.model, "%s", model);
+    snprintf(row.model, sizeof row.model, "%s", model);
+    buffer_init(&text, 1000);
+    ck_assert_int_eq(map_order_write(&order, &text), ERR_OK);
+    row.spec = buffer_release(&text, &size);
+    enum err code =
+        jobs_ask(jobs, given ? span_of_text(given) : span_of(NULL, 0), &row, &info);
+    ck_assert_msg(code == ERR_OK, "%s", info.message);
+    memcpy(id, row.id, STORE_ID_SIZE);
+    job_row_fini(&row);
+}
+
+static void check_answer(const char *id, const char *expected)
+{
+    struct store_object *object;
+    int64_t number;
+    char bytes[200];
+    size_t got;
+    ck_assert_int_eq(store_job_object(store, id, JOB_ANSWER, &number), ERR_OK);
+    ck_assert_int_eq(store_object_open(store, number, &object), ERR_OK);
+    ck_assert_int_eq(store_object_read(object, 0, bytes, sizeof bytes - 1, &got), ERR_OK);
+    bytes[got] = '\0';
+    ck_assert_str_eq(bytes, expected);
+    store_object_close(object);
+}
+
+START_TEST(an_answer_stays_with_its_job)
+{
+    char words[STORE_ID_SIZE], top[STORE_ID_SIZE];
+    struct model_row model = {0};
+    struct metric_point *points;
+    size_t count;
+    temporary_put_model(&temporary, "vectors", "the model");
+    start_jobs(1, 1);
+    ask_for_map("vectors", "one\ntwo", words);
+    ask_for_map("vectors", NULL, top);
+    struct job_row row = wait_for(words, JOB_SUCCEEDED, JOB_SUCCEEDED);
+    ck_assert_int_eq(store_model_get(store, "vectors", &model), ERR_OK);
+    ck_assert_msg(strstr(row.result, model.digest) != NULL, "%s", row.result);
+    ck_assert_double_eq(row.fraction, 1);
+    job_row_fini(&row);
+    model_row_fini(&model);
+    row = wait_for(top, JOB_SUCCEEDED, JOB_SUCCEEDED);
+    job_row_fini(&row);
+    check_answer(words, "one\ntwo||the model");
+    check_answer(top, "||the model");
+    ck_assert_int_eq(
+        store_metrics_read(store, words, "kl", UINT64_MAX, 9, &points, &count), ERR_OK);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_double_eq(points[0].value, 2.5);
+    free(points);
+}
+END_TEST
+
+START_TEST(answers_do_not_wait_for_trainings)
+{
+    char training[STORE_ID_SIZE], map[STORE_ID_SIZE], behind[STORE_ID_SIZE];
+    temporary_put_model(&temporary, "vectors", "v");
+    temporary_put_model(&temporary, "slow-vectors", "v");
+    start_jobs(1, 1);
+    submit("slow-training", training);
+    struct job_row row = wait_for(training, JOB_RUNNING, JOB_RUNNING);
+    job_row_fini(&row);
+    ask_for_map("slow-vectors", "a", map);
+    row = wait_for(map, JOB_RUNNING, JOB_RUNNING);
+    job_row_fini(&row);
+    ask_for_map("vectors", "b", behind);
+    row = wait_for(behind, JOB_QUEUED, JOB_QUEUED); /* its lane has one slot */
+    job_row_fini(&row);
+    ck_assert_int_eq(jobs_cancel(jobs, map, NULL), ERR_OK);
+    row = wait_for(map, JOB_CANCELLED, JOB_CANCELLED);
+    job_row_fini(&row);
+    row = wait_for(behind, JOB_SUCCEEDED, JOB_SUCCEEDED);
+    job_row_fini(&row);
+    check_answer(behind, "b||v");
+}
+END_TEST
+
+START_TEST(a_map_is_drawn_anew_after_a_stop)
+{
+    char id[STORE_ID_SIZE];
+    temporary_put_model(&temporary, "slow-vectors", "v");
+    start_jobs(3, 1);
+    ask_for_map("slow-vectors", "a", id);
+    struct job_row row = wait_for(id, JOB_RUNNING, JOB_RUNNING);
+    job_row_fini(&row);
+    jobs_stop(jobs, 10);
+    start_jobs(3, 1);
+    row = wait_for(id, JOB_RUNNING, JOB_RUNNING);
+    job_row_fini(&row);
+    ck_assert_int_eq(jobs_pause(jobs, id, NULL), ERR_OK);
+    row = wait_for(id, JOB_PAUSED, JOB_PAUSED);
+    job_row_fini(&row);
+}
+END_TEST
+
+START_TEST(a_map_that_fails_says_why)
+{
+    char bad[STORE_ID_SIZE], dies[STORE_ID_SIZE], gone[STORE_ID_SIZE];
+    temporary_put_model(&temporary, "bad", "v");
+    temporary_put_model(&temporary, "segv", "v");
+    start_jobs(2, 1);
+    ask_for_map("bad", "a", bad);
+    ask_for_map("segv", "a", dies);
+    ask_for_map("nowhere", "a", gone);
+    struct job_row row = wait_for(bad, JOB_FAILED, JOB_FAILED);
+    ck_assert_int_eq(row.error, ERR_BAD_UTF8);
+    job_row_fini(&row);
+    row = wait_for(dies, JOB_FAILED, JOB_FAILED);
+    ck_assert_int_eq(row.error, ERR_CRASH);
+    ck_assert_uint_eq(row.attempts, 2);
+    job_row_fini(&row);
+    row = wait_for(gone, JOB_FAILED, JOB_FAILED);
+    ck_assert_int_eq(row.error, ERR_MODEL_NOT_FOUND);
+    job_row_fini(&row);
+}
+END_TEST
+
 START_TEST(a_key_gives_the_same_job_again)
 {
     struct train_spec spec = temporary_spec("echo", "book");
@@ -538,5 +666,9 @@ UNIT_SUITE(jobs)
     tcase_add_test(unit, a_stale_attempt_cannot_write);
     tcase_add_test(unit, no_more_trainers_than_allowed);
     tcase_add_test(unit, what_is_named_must_exist);
+    tcase_add_test(unit, an_answer_stays_with_its_job);
+    tcase_add_test(unit, answers_do_not_wait_for_trainings);
+    tcase_add_test(unit, a_map_is_drawn_anew_after_a_stop);
+    tcase_add_test(unit, a_map_that_fails_says_why);
     tcase_add_test(unit, a_key_gives_the_same_job_again);
 }

@@ -153,9 +153,34 @@ static enum err toy_train(const struct train_spec *spec, const struct train_inpu
     return step(name, input, progress, artefact);
 }
 
+static enum err toy_work(const struct work_order *order, const struct train_input *input,
+                         const struct progress *progress, const struct writer *output,
+                         struct train_result *result, struct err_info *info)
+{
+    return toy_train(&order->as.train, input, progress, output, result, info);
+}
+
+static enum err toy_answer(const struct work_order *order,
+                           const struct train_input *input,
+                           const struct progress *progress, const struct writer *output,
+                           struct train_result *result, struct err_info *info)
+{
+    const char *model = order->as.map.model;
+    (void)result;
+    progress_metric(progress, "kl", 1, 2.5);
+    if (strncmp(model, "slow", 4) == 0)
+        return wait_for_stop(progress, true);
+    enum err code = fail(model, info);
+    return code ? code : echo(input, output);
+}
+
 /* Before any suite: this program may have been started as a trainer. */
 __attribute__((constructor)) static void be_a_trainer(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--trainer") == 0)
-        _exit(trainer_run(TRAINER_SOCKET, toy_train));
+    if (argc == 2 && strcmp(argv[1], "--trainer") == 0) {
+        struct work toys[] = {works[0], works[1], {0}};
+        toys[0].run = toy_work;
+        toys[1].run = toy_answer;
+        _exit(trainer_run(TRAINER_SOCKET, toys));
+    }
 }
