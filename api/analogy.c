@@ -47,6 +47,7 @@ static const struct field request_fields[] = {
 
 /* The queries of one request. */
 struct asked {
+    const struct vectors *vectors; /* who is asked */
     size_t count, k;
     struct span *words;        /* [count][QUERIES_ANALOGY_WORDS_MAX] */
     struct analogy *analogies; /* [count] */
@@ -182,30 +183,21 @@ static enum err read_queries(struct exchange *x, const struct vector_subject *su
     return code;
 }
 
+static void print_one(struct printer *p, const void *context, size_t index)
+{
+    const struct asked *asked = context;
+    print_analogy_answers(p, asked->vectors, asked->results + index * asked->k,
+                          asked->found[index]);
+}
+
 static enum err reply(struct exchange *x, const struct vector_subject *subject,
                       const struct request *request, const struct asked *asked,
                       const struct vector_choice *choice)
 {
-    struct buffer *json = exchange_buffer(x);
-    struct printer p;
-    printer_init(&p, json);
-    printer_open(&p, '{');
-    vector_print_head(&p, subject);
-    printer_key_text(&p, "method", vector_methods[request->method]);
-    vector_print_choice(&p, choice);
-    printer_key(&p, "results");
-    printer_open(&p, '[');
-    for (size_t i = 0; i < asked->count; i++) {
-        printer_open(&p, '{');
-        printer_key_integer(&p, "index", (int64_t)i);
-        print_analogy_answers(&p, subject->space.vectors, asked->results + i * asked->k,
-                              asked->found[i]);
-        printer_close(&p, '}');
-    }
-    printer_close(&p, ']');
-    infer_print_timing(&p, x);
-    printer_close(&p, '}');
-    return exchange_reply_json_take(x, 200, json);
+    const struct vector_results results = {"method",  vector_methods[request->method],
+                                           choice,    asked->count,
+                                           print_one, asked};
+    return vector_reply(x, subject, &results);
 }
 
 /* The index knows cosines, so it can help 3CosAdd alone. */
@@ -271,6 +263,7 @@ enum err analogy_post(struct exchange *x, struct err_info *info)
         code = vector_open(x, request.model, &subject, info);
     if (code)
         return code;
+    asked.vectors = subject.space.vectors;
     asked.k = (size_t)request.k;
     code = vector_check_answers(&subject, asked.count, &asked.k, info);
     if (!code)

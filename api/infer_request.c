@@ -85,16 +85,27 @@ static enum err read_members(json_t *ensemble, struct member *members,
     return result;
 }
 
-static enum err acquire(struct exchange *x, struct infer_subject *subject,
-                        const char *name, double weight, struct err_info *info)
+int infer_log_base(const struct infer_head *head)
 {
-    enum err code = registry_acquire(exchange_server(x)->registry, name,
-                                     &subject->leases[subject->count], info);
+    return read_log_base(head->log_base);
+}
+
+enum err infer_acquire(struct exchange *x, const char *name, struct lease *lease,
+                       struct err_info *info)
+{
+    enum err code = registry_acquire(exchange_server(x)->registry, name, lease, info);
     if (code == ERR_MODEL_NOT_FOUND)
         return err_set(info, code, "There is no model '%.64s'; GET /models lists them.",
                        name);
+    return code ? err_finish(info, code) : ERR_OK;
+}
+
+static enum err acquire(struct exchange *x, struct infer_subject *subject,
+                        const char *name, double weight, struct err_info *info)
+{
+    enum err code = infer_acquire(x, name, &subject->leases[subject->count], info);
     if (code)
-        return err_finish(info, code);
+        return code;
     subject->views[subject->count] = NULL;
     subject->weights[subject->count++] = weight;
     return ERR_OK;

@@ -50,6 +50,13 @@ struct infer_subject {
 MUST_CHECK enum err infer_read(struct exchange *x, const struct field *fields,
                                size_t count, void *request, struct err_info *info);
 
+/* The base of logarithms that was asked for and checked by infer_read: 0, 2 or 10. */
+int infer_log_base(const struct infer_head *head);
+
+/* One model by name; ERR_MODEL_NOT_FOUND says where to look. */
+MUST_CHECK enum err infer_acquire(struct exchange *x, const char *name,
+                                  struct lease *lease, struct err_info *info);
+
 /* Acquires the models; may block. Then, or on failure, nothing needs closing but a
  * success. */
 MUST_CHECK enum err infer_open(struct exchange *x, const struct infer_head *head,

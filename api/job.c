@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Jobs are rows of the store; what moves them is the supervisor in server/. Here they are
- * shown, and wishes are passed on. */
+ * shown, one with its answer or its table, and wishes are passed on. */
 #include "api/job.h"
 
 #include <stdlib.h>
 
-#include "api/print_train.h"
+#include "api/print_job.h"
 #include "api/resource.h"
 #include "base/memory.h"
 #include "server/server.h"
@@ -34,7 +34,7 @@ static size_t keep_newest(struct metric_point *points, size_t count)
 }
 
 static enum err reply_job(struct exchange *x, unsigned status, const struct job_row *row,
-                          struct err_info *info)
+                          const struct job_answer *answer, struct err_info *info)
 {
     struct store *store = exchange_server(x)->store;
     struct metric_point *points = NULL;
@@ -49,18 +49,72 @@ static enum err reply_job(struct exchange *x, unsigned status, const struct job_
     struct printer printer;
     buffer_init(&json, PRINTER_REPLY_MAX);
     printer_init(&printer, &json);
-    print_job(&printer, row, position, points, keep_newest(points, count));
+    print_job(&printer, row, position, points, keep_newest(points, count), answer);
     free(points);
     return exchange_reply_json_take(x, status, &json);
 }
 
+enum err job_reply_queued(struct exchange *x, const struct job_row *row,
+                          struct err_info *info)
+{
+    size_t position = 0;
+    enum err code =
+        store_job_queue_position(exchange_server(x)->store, row->id, &position);
+    if (!code)
+        code = exchange_set_location(x, "/jobs/%s", row->id);
+    if (code)
+        return err_finish(info, code);
+    struct buffer json;
+    struct printer printer;
+    buffer_init(&json, PRINTER_REPLY_MAX);
+    printer_init(&printer, &json);
+    print_job(&printer, row, position, NULL, 0, NULL);
+    return exchange_reply_json_take(x, 202, &json);
+}
+
+bool job_wants_csv(const struct exchange *x)
+{
+    const char *accept = exchange_header(x, "Accept");
+    const char *csv = accept ? strstr(accept, "text/csv") : NULL;
+    const char *json = accept ? strstr(accept, "application/json") : NULL;
+    return csv && (!json || csv < json);
+}
+
+/* The table of a job that answers with one; *replied is false where there is none. */
+static enum err reply_table(struct exchange *x, const struct job_row *row,
+                            const struct job_answer *answer, bool *replied,
+                            struct err_info *info)
+{
+    struct buffer text;
+    *replied = true;
+    if (job_view_answers(row) && row->state != JOB_SUCCEEDED)
+        return err_set(info, ERR_CONFLICT,
+                       "The job is %s; there is a table once it has succeeded.",
+                       job_state_names[row->state]);
+    buffer_init(&text, PRINTER_REPLY_MAX);
+    if (job_answer_csv(answer, &text))
+        return exchange_reply_buffer_take(x, 200, "text/csv; charset=utf-8", &text);
+    buffer_fini(&text);
+    *replied = false;
+    return ERR_OK;
+}
+
 enum err job_get(struct exchange *x, struct err_info *info)
 {
+    struct server *server = exchange_server(x);
     struct job_row row = {0};
+    struct job_answer answer;
+    bool replied = false;
     enum err code = job_find(x, &row, info);
     if (code)
         return code;
-    code = reply_job(x, 200, &row, info);
+    code = job_answer_open(server->store, server->scratch, &row, &answer, info);
+    (void)exchange_set_header(x, "Vary", "Accept");
+    if (!code && job_wants_csv(x))
+        code = reply_table(x, &row, &answer, &replied, info);
+    if (!code && !replied)
+        code = reply_job(x, 200, &row, &answer, info);
+    job_answer_fini(&answer);
     job_row_fini(&row);
     return code;
 }
@@ -91,7 +145,7 @@ static void print_jobs(struct printer *p, struct store *store, struct job_row *r
         if (rows[i].state == JOB_QUEUED &&
             store_job_queue_position(store, rows[i].id, &position))
             position = 0; /* started or deleted meanwhile */
-        print_job(p, &rows[i], position, NULL, 0);
+        print_job(p, &rows[i], position, NULL, 0, NULL);
     }
     resource_list_close(p, has_more, count ? rows[0].id : NULL,
                         count ? rows[count - 1].id : NULL);
@@ -112,8 +166,8 @@ enum err job_list(struct exchange *x, struct err_info *info)
     struct job_row *rows = memory_new_array(page.limit, sizeof *rows);
     if (!rows)
         return err_finish(info, ERR_NO_MEMORY);
-    code = store_job_list(store, &filter, page.after, page.limit, rows, &count,
-                          &has_more);
+    code =
+        store_job_list(store, &filter, page.after, page.limit, rows, &count, &has_more);
     struct buffer json;
     struct printer printer;
     buffer_init(&json, PRINTER_REPLY_MAX);
@@ -161,7 +215,7 @@ static enum err wish(struct exchange *x,
     code = job_find(x, &row, info);
     if (code)
         return code;
-    code = reply_job(x, 202, &row, info);
+    code = reply_job(x, 202, &row, NULL, info);
     job_row_fini(&row);
     return code;
 }

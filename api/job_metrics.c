@@ -87,14 +87,6 @@ static void print_csv(struct buffer *text, const struct metric_point *points,
     }
 }
 
-static bool wants_csv(const struct exchange *x)
-{
-    const char *accept = exchange_header(x, "Accept");
-    const char *csv = accept ? strstr(accept, "text/csv") : NULL;
-    const char *json = accept ? strstr(accept, "application/json") : NULL;
-    return csv && (!json || csv < json);
-}
-
 enum err job_metrics_get(struct exchange *x, struct err_info *info)
 {
     struct metric_point *points = NULL;
@@ -114,7 +106,7 @@ enum err job_metrics_get(struct exchange *x, struct err_info *info)
     }
     struct buffer body;
     struct printer printer;
-    bool csv = wants_csv(x);
+    bool csv = job_wants_csv(x);
     buffer_init(&body, PRINTER_REPLY_MAX);
     printer_init(&printer, &body);
     if (csv)

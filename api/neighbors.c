@@ -39,6 +39,8 @@ const char *const vector_metrics[] = {"cosine", "dot", "euclidean", NULL};
 
 /* The queries of one request. */
 struct asked {
+    const struct vectors *space; /* who is asked */
+    enum metric metric;
     size_t count, k, exclude_count;
     float *vectors;                    /* [count][stride] */
     struct search_question *questions; /* [count] */
@@ -179,35 +181,26 @@ static enum err read_queries(struct exchange *x, const struct vector_subject *su
     return code;
 }
 
+static void print_one(struct printer *p, const void *context, size_t index)
+{
+    const struct asked *asked = context;
+    printer_key(p, "query");
+    if (asked->words[index].bytes)
+        printer_span(p, asked->words[index]);
+    else
+        printer_null(p);
+    print_neighbors(p, asked->space, asked->metric, asked->results + index * asked->k,
+                    asked->found[index]);
+}
+
 static enum err reply(struct exchange *x, const struct vector_subject *subject,
                       const struct request *request, const struct asked *asked,
                       const struct vector_choice *choice)
 {
-    struct buffer *json = exchange_buffer(x);
-    struct printer p;
-    printer_init(&p, json);
-    printer_open(&p, '{');
-    vector_print_head(&p, subject);
-    printer_key_text(&p, "metric", vector_metrics[request->metric]);
-    vector_print_choice(&p, choice);
-    printer_key(&p, "results");
-    printer_open(&p, '[');
-    for (size_t i = 0; i < asked->count; i++) {
-        printer_open(&p, '{');
-        printer_key_integer(&p, "index", (int64_t)i);
-        printer_key(&p, "query");
-        if (asked->words[i].bytes)
-            printer_span(&p, asked->words[i]);
-        else
-            printer_null(&p);
-        print_neighbors(&p, subject->space.vectors, (enum metric)request->metric,
-                        asked->results + i * asked->k, asked->found[i]);
-        printer_close(&p, '}');
-    }
-    printer_close(&p, ']');
-    infer_print_timing(&p, x);
-    printer_close(&p, '}');
-    return exchange_reply_json_take(x, 200, json);
+    const struct vector_results results = {"metric",  vector_metrics[request->metric],
+                                           choice,    asked->count,
+                                           print_one, asked};
+    return vector_reply(x, subject, &results);
 }
 
 static enum err answer(struct exchange *x, const struct vector_subject *subject,
@@ -274,6 +267,8 @@ enum err neighbors_post(struct exchange *x, struct err_info *info)
         code = vector_open(x, request.model, &subject, info);
     if (code)
         return code;
+    asked.space = subject.space.vectors;
+    asked.metric = (enum metric)request.metric;
     asked.k = (size_t)request.k;
     asked.exclude_count = json_array_size(request.exclude);
     code = vector_check_answers(&subject, asked.count, &asked.k, info);

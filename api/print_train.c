@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "api/print_infer.h"
-#include "base/clock.h"
 
 void print_tokenizer(struct printer *p, const struct tokenizer_settings *settings)
 {
@@ -97,8 +96,8 @@ void print_can(struct printer *p, const struct kind *kind)
         {CAN_SCORE, "tokenize"},      {CAN_SCORE, "detokenize"},
         {CAN_SCORE, "evaluate"},      {CAN_VECTORS, "neighbors"},
         {CAN_VECTORS, "analogy"},     {CAN_VECTORS, "similarity"},
-        {CAN_VECTORS, "embed"},       {CAN_TRANSLATE, "translate"},
-        {CAN_EXPORT_ARPA, "export_arpa"},
+        {CAN_VECTORS, "embed"},       {CAN_VECTORS, "maps"},
+        {CAN_TRANSLATE, "translate"}, {CAN_EXPORT_ARPA, "export_arpa"},
     };
     printer_open(p, '[');
     for (size_t i = 0; kind && i < sizeof words / sizeof words[0]; i++)
@@ -232,15 +231,13 @@ void print_named_values(struct printer *p, const char *lines)
     printer_close(p, '}');
 }
 
-/* The JSON object a user gave, "{}" when there is none. */
-static void print_metadata(struct printer *p, const char *metadata)
+void print_metadata(struct printer *p, const char *metadata)
 {
     printer_key(p, "metadata");
     printer_json(p, span_of_text(metadata && *metadata ? metadata : "{}"));
 }
 
-/* The settings stored with a job or a model: "tokenizer", "params", "seed". */
-static void print_spec(struct printer *p, const struct train_spec *spec, bool seed)
+void print_spec(struct printer *p, const struct train_spec *spec, bool seed)
 {
     printer_key(p, "tokenizer");
     print_tokenizer(p, &spec->tokenizer);
@@ -261,94 +258,6 @@ static struct train_spec *read_spec(const char *text)
         return spec;
     free(spec);
     return NULL;
-}
-
-static void print_progress(struct printer *p, const struct job_row *job)
-{
-    double spent = (double)(clock_wall_ms() - job->started_ms) / 1000;
-    bool known = job->state == JOB_RUNNING && job->fraction > 0.001 && spent >= 0;
-    printer_key(p, "progress");
-    printer_open(p, '{');
-    printer_key_number(p, "fraction", job->fraction);
-    printer_key_number(p, "epoch", job->epoch);
-    printer_key_integer(p, "step", (int64_t)job->step);
-    printer_key_integer(p, "steps_total", (int64_t)job->steps_total);
-    printer_key_integer(p, "tokens", (int64_t)job->tokens);
-    printer_key_number(p, "tokens_per_second", job->tokens_per_second);
-    printer_key_number(p, "eta_s",
-                       known ? spent * (1 - job->fraction) / job->fraction : NAN);
-    printer_close(p, '}');
-}
-
-static void print_outcome(struct printer *p, const struct job_row *job)
-{
-    printer_key(p, "best");
-    if (isnan(job->best_loss)) {
-        printer_null(p);
-    } else {
-        printer_open(p, '{');
-        printer_key_integer(p, "step", (int64_t)job->best_step);
-        print_finite(p, "loss", job->best_loss);
-        printer_close(p, '}');
-    }
-    printer_key(p, "result");
-    if (job->result && *job->result)
-        print_named_values(p, job->result);
-    else
-        printer_null(p);
-    printer_key(p, "error");
-    if (job->error == ERR_OK) {
-        printer_null(p);
-        return;
-    }
-    printer_open(p, '{');
-    printer_key_text(p, "code", err_word(job->error));
-    printer_key_text(p, "message",
-                     job->error_message && *job->error_message ? job->error_message
-                                                               : err_text(job->error));
-    printer_close(p, '}');
-}
-
-static void print_times(struct printer *p, const struct job_row *job)
-{
-    printer_key(p, "created_at");
-    printer_time(p, job->created_ms);
-    printer_key(p, "started_at");
-    printer_time(p, job->started_ms);
-    printer_key(p, "finished_at");
-    printer_time(p, job->finished_ms);
-}
-
-void print_job(struct printer *p, const struct job_row *job, size_t queue_position,
-               const struct metric_point *latest, size_t latest_count)
-{
-    struct train_spec *spec = read_spec(job->spec);
-    printer_open(p, '{');
-    printer_key_text(p, "id", job->id);
-    printer_key_text(p, "type", job->type);
-    printer_key_text(p, "kind", job->kind);
-    printer_key_text(p, "model", job->model);
-    printer_key_text(p, "corpus", *job->corpus ? job->corpus : NULL);
-    printer_key_text(p, "state", job_state_names[job->state]);
-    print_progress(p, job);
-    printer_key(p, "latest");
-    printer_open(p, '{');
-    for (size_t i = 0; i < latest_count; i++)
-        print_finite(p, latest[i].series, latest[i].value);
-    printer_close(p, '}');
-    print_outcome(p, job);
-    printer_key_integer(p, "attempts", job->attempts);
-    if (spec)
-        print_spec(p, spec, true);
-    print_metadata(p, job->metadata);
-    print_times(p, job);
-    printer_key(p, "queue_position");
-    if (queue_position)
-        printer_integer(p, (int64_t)queue_position);
-    else
-        printer_null(p);
-    printer_close(p, '}');
-    free(spec);
 }
 
 void print_model(struct printer *p, const struct model_row *model, enum model_state state)

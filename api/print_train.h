@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Training as JSON: kinds and their parameters, resolved settings, jobs, models. Each
+/* Training as JSON: kinds and their parameters, resolved settings, models. Each
  * prints one whole value unless its comment says otherwise. */
 #ifndef FIRTH_API_PRINT_TRAIN_H
 #define FIRTH_API_PRINT_TRAIN_H
@@ -19,9 +19,11 @@ void print_estimate(struct printer *p, const struct train_spec *spec,
 /* "name value" lines as an object; what is no number stays text. NULL prints {}. */
 void print_named_values(struct printer *p, const char *lines);
 
-/* `queue_position` 0: none; `latest`: the newest point of each series. */
-void print_job(struct printer *p, const struct job_row *job, size_t queue_position,
-               const struct metric_point *latest, size_t latest_count);
+/* Members of an open object: "tokenizer", "params" and "seed", null when there was
+ * none. */
+void print_spec(struct printer *p, const struct train_spec *spec, bool seed);
+/* "metadata": the JSON object a user gave, {} when there is none. */
+void print_metadata(struct printer *p, const char *metadata);
 void print_model(struct printer *p, const struct model_row *model,
                  enum model_state state);
 

@@ -78,6 +78,7 @@ const struct route routes_table[] = {
     {"POST", "/similarity", ASK, READ, NULL, similarity_post, NULL},
     {"POST", "/odd-one-out", ASK, READ, NULL, odd_one_out_post, NULL},
     {"POST", "/embed", ASK, READ, NULL, embed_post, NULL},
+    {"POST", "/maps", ASK, READ, NULL, maps_post, NULL},
 
     {"POST", "/v1/completions", ASK, READ, NULL, completion_post, NULL},
     {"POST", "/v1/embeddings", ASK, READ, NULL, embeddings_post, NULL},

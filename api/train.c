@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "api/job.h"
 #include "api/print_train.h"
 #include "api/read_train.h"
 #include "api/resource.h"
@@ -52,26 +53,14 @@ static enum err submit(struct exchange *x, const struct train_spec *spec,
     struct job_row row = {0};
     char digest[STORE_DIGEST_SIZE];
     bool existed = false;
-    size_t position = 0;
 
     digest_sha256(exchange_body(x), digest);
     enum err code =
         jobs_submit(server->jobs, spec, metadata, key, digest, &row, &existed, info);
     if (!code)
-        code = store_job_queue_position(server->store, row.id, &position);
-    if (!code)
-        code = exchange_set_location(x, "/jobs/%s", row.id);
-    if (code) {
-        job_row_fini(&row);
-        return err_finish(info, code);
-    }
-    struct buffer json;
-    struct printer printer;
-    buffer_init(&json, PRINTER_REPLY_MAX);
-    printer_init(&printer, &json);
-    print_job(&printer, &row, position, NULL, 0);
+        code = job_reply_queued(x, &row, info);
     job_row_fini(&row);
-    return exchange_reply_json_take(x, 202, &json);
+    return code ? err_finish(info, code) : ERR_OK;
 }
 
 enum err train_post(struct exchange *x, struct err_info *info)

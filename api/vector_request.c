@@ -12,13 +12,9 @@ static const size_t VECTOR_BYTES_MAX = (size_t)256 << 20;
 enum err vector_open(struct exchange *x, const char *name, struct vector_subject *subject,
                      struct err_info *info)
 {
-    enum err code =
-        registry_acquire(exchange_server(x)->registry, name, &subject->lease, info);
-    if (code == ERR_MODEL_NOT_FOUND)
-        return err_set(info, code, "There is no model '%.64s'; GET /models lists them.",
-                       name);
+    enum err code = infer_acquire(x, name, &subject->lease, info);
     if (code)
-        return err_finish(info, code);
+        return code;
     code = vector_space_of(subject->lease.model, &subject->space, info);
     if (code)
         registry_release(&subject->lease);
@@ -64,6 +60,30 @@ void vector_print_choice(struct printer *p, const struct vector_choice *choice)
     if (choice->fraction > 0)
         printer_key_number(p, "fraction", choice->fraction);
     printer_close(p, '}');
+}
+
+enum err vector_reply(struct exchange *x, const struct vector_subject *subject,
+                      const struct vector_results *results)
+{
+    struct buffer *json = exchange_buffer(x);
+    struct printer p;
+    printer_init(&p, json);
+    printer_open(&p, '{');
+    vector_print_head(&p, subject);
+    printer_key_text(&p, results->how, results->how_value);
+    vector_print_choice(&p, results->choice);
+    printer_key(&p, "results");
+    printer_open(&p, '[');
+    for (size_t i = 0; i < results->count; i++) {
+        printer_open(&p, '{');
+        printer_key_integer(&p, "index", (int64_t)i);
+        results->print(&p, results->context, i);
+        printer_close(&p, '}');
+    }
+    printer_close(&p, ']');
+    infer_print_timing(&p, x);
+    printer_close(&p, '}');
+    return exchange_reply_json_take(x, 200, json);
 }
 
 enum err vector_check_count(struct exchange *x, size_t count, const char *pointer,

@@ -30,6 +30,18 @@ void vector_close(struct vector_subject *subject);
 /* "model" and "model_digest" into an open object. */
 void vector_print_head(struct printer *p, const struct vector_subject *subject);
 
+/* The frame of the answers to a list of questions: what stands around the "results", of
+ * which `print` fills number `index` with members. */
+struct vector_results {
+    const char *how, *how_value; /* "metric": "cosine" */
+    const struct vector_choice *choice;
+    size_t count;
+    void (*print)(struct printer *p, const void *context, size_t index);
+    const void *context;
+};
+MUST_CHECK enum err vector_reply(struct exchange *x, const struct vector_subject *subject,
+                                 const struct vector_results *results);
+
 /* Refuses `count` inputs at `pointer`: none, or more than max_inputs. */
 MUST_CHECK enum err vector_check_count(struct exchange *x, size_t count,
                                        const char *pointer, struct err_info *info);

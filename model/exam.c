@@ -31,7 +31,38 @@ enum err exam_write(const struct exam *exam, struct buffer *text)
                         "threads %u\n",
                         exam->rows, letters_names[exam->letters], exam->log_base,
                         exam->threads);
+    const struct lm_stream_options *order = &exam->in_order;
+    (void)buffer_printf(
+        text, "carry %s\ncache.size %zu\ncache.theta %.17g\ncache.weight %.17g\n",
+        order->carry ? "true" : "false", order->cache.size, order->cache.theta,
+        order->cache.weight);
+    (void)buffer_printf(text,
+                        "dynamic.rate %.17g\ndynamic.decay %.17g\ndynamic.steps %u\n",
+                        order->dynamic.rate, order->dynamic.decay, order->dynamic.steps);
     return text->failed;
+}
+
+static bool read_order(struct lm_stream_options *order, const char *key,
+                       const char *value)
+{
+    uint32_t size = 0;
+    if (strcmp(key, "carry") == 0)
+        return spec_text_boolean(value, &order->carry);
+    if (strcmp(key, "cache.size") == 0) {
+        bool good = spec_text_u32(value, &size);
+        order->cache.size = size;
+        return good;
+    }
+    if (strcmp(key, "cache.theta") == 0)
+        return spec_text_amount(value, &order->cache.theta);
+    if (strcmp(key, "cache.weight") == 0)
+        return spec_text_amount(value, &order->cache.weight);
+    if (strcmp(key, "dynamic.rate") == 0)
+        return spec_text_amount(value, &order->dynamic.rate);
+    if (strcmp(key, "dynamic.decay") == 0)
+        return spec_text_amount(value, &order->dynamic.decay);
+    return strcmp(key, "dynamic.steps") == 0 &&
+           spec_text_u32(value, &order->dynamic.steps);
 }
 
 static bool read_fact(struct exam *exam, const struct spec_line *line)
@@ -56,8 +87,10 @@ static bool read_fact(struct exam *exam, const struct spec_line *line)
         good = spec_text_u32(value, &exam->rows);
     } else if (strcmp(key, "log_base") == 0) {
         good = spec_text_u32(value, &exam->log_base);
+    } else if (strcmp(key, "threads") == 0) {
+        good = spec_text_u32(value, &exam->threads);
     } else {
-        good = strcmp(key, "threads") == 0 && spec_text_u32(value, &exam->threads);
+        good = read_order(&exam->in_order, key, value);
     }
     return good;
 }
@@ -85,8 +118,10 @@ static enum err measure_text(const struct exam *exam, const struct model *model,
     unsigned threads = exam->threads ? exam->threads : parallel_cores();
     enum err code = target_of_model(model, &target, info);
     if (!code)
-        code = evaluate_perplexity(target.lm, target.tokenizer, target.vocab, text,
-                                   threads, progress, &marks->perplexity);
+        code = lm_stream_check(target.lm, &exam->in_order, "/perplexity", info);
+    if (!code)
+        code = evaluate_in_order(target.lm, target.tokenizer, target.vocab, text,
+                                 &exam->in_order, threads, progress, &marks->perplexity);
     target_fini(&target);
     return code;
 }

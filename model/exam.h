@@ -7,6 +7,7 @@
 
 #include "base/stream.h"
 #include "model/lm/evaluate.h"
+#include "model/lm/lm_stream.h"
 #include "model/train.h"
 #include "model/vectors/measures.h"
 
@@ -19,9 +20,10 @@ extern const char *const exam_names[EXAM_COUNT];
 struct exam {
     enum exam_of of;
     char model[NAME_SIZE];
-    char corpus[NAME_SIZE];     /* perplexity: the text's name */
-    enum analogy_method method; /* analogies */
-    uint32_t rows;              /* of vectors: only the most frequent words; 0: all */
+    char corpus[NAME_SIZE];            /* perplexity: the text's name, */
+    struct lm_stream_options in_order; /* and what goes on from segment to segment */
+    enum analogy_method method;        /* analogies */
+    uint32_t rows; /* of vectors: only the most frequent words; 0: all */
     enum { EXAM_LIKE_MODEL, EXAM_AS_IS, EXAM_LOWERCASE } letters; /* of vectors' files */
     unsigned log_base; /* of the printed marks: 2, 10, or 0 for natural logarithms */
     unsigned threads;  /* 0: all cores */

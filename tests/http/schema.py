@@ -5,7 +5,7 @@ documents should not have."""
 import re
 
 KNOWN = {"$ref", "type", "enum", "const", "properties", "required", "additionalProperties",
-         "items", "oneOf", "allOf", "pattern", "minimum", "maximum", "exclusiveMinimum",
+         "items", "oneOf", "anyOf", "allOf", "pattern", "minimum", "maximum", "exclusiveMinimum",
          "minLength", "maxLength", "minItems", "maxItems", "minProperties", "description",
          "default"}
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
@@ -58,6 +58,9 @@ def errors(document, schema, value, place="", strict=True):
                 if not errors(document, part, value, place, False)]
         if len(fits) != 1:
             found.append(f"{place}: {value!r:.60} fits {len(fits)} of oneOf")
+    if "anyOf" in schema:
+        tries = [errors(document, part, value, place, strict) for part in schema["anyOf"]]
+        found += [] if [] in tries else min(tries, key=len)
     if isinstance(value, dict):
         found += object_errors(document, schema, value, place, strict)
     elif isinstance(value, list):

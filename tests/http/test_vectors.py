@@ -230,6 +230,44 @@ def test_similarities_and_the_odd_one_out():
         assert reply["odd_one_out"] == words[reply["index"]]
 
 
+def test_a_page_on_an_allowed_origin_may_ask():
+    """What a browser does for fetch("…/analogy", {method: "POST", …}): it asks first, then
+    sends the question, then looks whether the page may see the answer."""
+    page, other = "https://page.example", "https://evil.example"
+    question = {"model": "svd", "a": "paris", "b": "france", "c": "rome"}
+    with Firth(allowed_origins=page) as firth:
+        trained(firth, "svd")
+        asking = ["Access-Control-Request-Method: POST",
+                  "Access-Control-Request-Headers: content-type"]
+        before = firth.ask("OPTIONS", "/analogy", headers=[f"Origin: {page}", *asking])
+        assert before.status == 204 and not before.body
+        assert before.headers["access-control-allow-origin"] == page
+        assert "POST" in before.headers["access-control-allow-methods"].split(", ")
+        assert before.headers["access-control-allow-headers"] == "content-type"
+        assert before.headers["vary"] == "Origin"
+        reply = firth.post("/analogy", question, [f"Origin: {page}"])
+        assert reply.status == 200 and len(reply.json()["results"][0]["answers"]) == 10
+        assert reply.headers["access-control-allow-origin"] == page
+        assert reply.headers["vary"] == "Origin"
+        # So may it see what is wrong, and where a job is.
+        wrong = firth.post("/analogy", {**question, "a": "londn"}, [f"Origin: {page}"])
+        harness.is_problem(wrong, 422, "unknown_words")
+        assert wrong.headers["access-control-allow-origin"] == page
+        job = firth.post("/maps", {"model": "svd", "top": 5}, [f"Origin: {page}"])
+        assert job.status == 202 and job.headers["access-control-allow-origin"] == page
+        exposed = job.headers["access-control-expose-headers"].lower()
+        assert "location" in exposed.replace(" ", "").split(",")
+
+        before = firth.ask("OPTIONS", "/analogy", headers=[f"Origin: {other}", *asking])
+        refused = firth.post("/analogy", question, [f"Origin: {other}"])
+        assert refused.status == 403 and b"answers" not in refused.body
+        for reply in (before, refused):
+            assert not [name for name in reply.headers
+                        if name.startswith("access-control-")], reply
+        # Without an origin no browser is behind it.
+        assert firth.post("/analogy", question).status == 200
+
+
 def test_embeddings():
     with Firth() as firth:
         trained(firth, "svd")

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/print_infer.h"
+#include "api/print_job.h"
 #include "api/print_train.h"
 
 static struct buffer text;
@@ -90,7 +91,7 @@ START_TEST(a_job_whose_settings_are_lost_still_prints)
                           .error = ERR_CRASH,
                           .best_loss = NAN};
     begin();
-    print_job(&p, &row, 0, NULL, 0);
+    print_job(&p, &row, 0, NULL, 0, NULL);
     ck_assert_ptr_nonnull(strstr(text.bytes, "\"code\":\"crash\""));
     ck_assert_ptr_nonnull(strstr(text.bytes, "\"metadata\":{}"));
     ck_assert_ptr_nonnull(strstr(text.bytes, "\"queue_position\":null"));
