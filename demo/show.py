@@ -3,9 +3,11 @@
 """Lays out one answer of the server for reading. usage: show.py VIEW < answer.json
 
 The views `context`, `sentence` and `word` read the demo's text instead and choose something from it
-to ask about; `state MODEL` prints the state of the job that trains MODEL.
+to ask about, `table` reads comma-separated values; `state MODEL` prints the state of the newest job of
+MODEL in a list, `newest` the first id of a list, `company` a word and its neighbours as a JSON array.
 """
 import collections
+import csv
 import json
 import math
 import re
@@ -18,7 +20,9 @@ def corpus(answer):
 
 
 def job(answer):
-    print(f"  job {answer['id']}: {answer['kind']} → model {answer['model']}, {answer['state']}")
+    arrow = "→ model" if answer["type"] == "train" else "model"
+    what = answer["kind"] if answer["type"] == "train" else f"{answer['type']} of"
+    print(f"  job {answer['id']}: {what} {arrow} {answer['model']}, {answer['state']}")
 
 
 def model(answer):
@@ -83,6 +87,23 @@ def analogy(answer):
           + ("" if hit else f"   (wanted: {wanted})"))
 
 
+def company(answer):
+    result = answer["results"][0]
+    print(json.dumps([result["query"], *(row["word"] for row in result["neighbors"])],
+                     ensure_ascii=False, separators=(",", ":")))
+
+
+def table(lines):
+    rows = list(csv.reader(lines))
+    print("  " + rows[0][0].ljust(16) + "".join(name.rjust(10) for name in rows[0][1:]))
+    for word, *place in rows[1:]:
+        print(f"  {word:<16}" + "".join(f"{float(number):10.4f}" for number in place))
+
+
+def newest(answer):
+    print(answer["first_id"])
+
+
 def state(answer):
     states = [row["state"] for row in answer["data"] if row["model"] == sys.argv[2]]
     print(states[0] if states else "unknown")
@@ -134,6 +155,9 @@ def main():
         {"context": context, "sentence": sentence, "word": word}[view](sys.stdin)
         return 0
     text = sys.stdin.read()
+    if view == "table" and not text.startswith("{"):
+        table(text.splitlines())
+        return 0
     answer = json.loads(text) if text else {}
     if view == "analogy" and answer.get("code") == "unknown_words":
         analogy(answer)
@@ -143,7 +167,8 @@ def main():
         return 1
     views = {"corpus": corpus, "job": job, "model": model, "next": next_words, "score": score,
              "generate": generate, "rescore": rescore, "state": state,
-             "vectors": vectors, "neighbors": neighbors, "analogy": analogy}
+             "vectors": vectors, "neighbors": neighbors, "analogy": analogy,
+             "company": company, "newest": newest}
     views[view](answer)
     return 0
 

@@ -22,7 +22,7 @@
 enum { READ_SIZE = 128 << 10, MESSAGE_MAX = 128 << 10 };
 static const double BEAT_LONGEST = 1;
 static const double FLUSH_EVERY = 1.0, CANCEL_PATIENCE = 1.5, PAUSE_PATIENCE = 20,
-                    STOP_MARGIN = 1;
+                    ANSWER_PATIENCE = 0.5, STOP_MARGIN = 1;
 /* A trainer that beats but reports nothing for so many heartbeats has stalled. */
 static const double STALL_HEARTBEATS = 20, STALL_LEAST = 600;
 
@@ -370,7 +370,8 @@ static void read_frames(struct run *run)
 }
 
 /* Passes a new wish on to the trainer and sets the hour at which patience ends: soon for
- * a cancel, later when a checkpoint is to be saved, a little before all must be over. */
+ * a cancel and for a work that has nothing to hand over, later when a checkpoint is to be
+ * saved, a little before all must be over. */
 static void obey_intent(struct run *run, double now)
 {
     double stop_by;
@@ -383,7 +384,8 @@ static void obey_intent(struct run *run, double now)
         buffer_append(&nothing, "", 0);
         tell(run, FRAME_STOP, &nothing);
         run->stop_sent = true;
-        run->kill_at = now + PAUSE_PATIENCE;
+        run->kill_at = now + (run->runner->order->work->makes_model ? PAUSE_PATIENCE
+                                                                    : ANSWER_PATIENCE);
     }
     if (intent == INTENT_CANCEL)
         run->kill_at = fmin(run->kill_at, now + CANCEL_PATIENCE);

@@ -307,6 +307,19 @@ def test_an_evaluation_is_the_same_at_once_and_as_a_job():
         assert now == later and now["word_pairs"]["pairs"] == 50
 
 
+def test_a_text_in_order_is_measured_in_order_by_a_job_too():
+    with Firth() as firth:
+        firth.put_corpus()
+        made = firth.train("gru", kind="gru", budget={"epochs": 1},
+                           params={"embedding_size": 8, "hidden_size": 8})
+        assert made["state"] == "succeeded", made
+        plain, _ = both_ways(firth, "gru", {"perplexity": {"corpus": "book"}})
+        cached, job = both_ways(firth, "gru", {"perplexity": {
+            "corpus": "book", "cache": {"size": 9, "theta": 0.5, "weight": 0.4}}})
+        near(cached["perplexity"]["logprob"], job["perplexity"]["logprob"], 1e-6)
+        assert abs(cached["perplexity"]["logprob"] - plain["perplexity"]["logprob"]) > 1e-3
+
+
 def test_a_long_evaluation_is_a_job_by_itself():
     with Firth() as firth:
         firth.put_corpus()

@@ -593,6 +593,27 @@ START_TEST(a_map_is_drawn_anew_after_a_stop)
 }
 END_TEST
 
+/* There is nothing to save, so nobody waits long for a trainer that does not listen. */
+START_TEST(a_map_that_does_not_obey_is_killed)
+{
+    char id[STORE_ID_SIZE];
+    temporary_put_model(&temporary, "stubborn", "v");
+    start_jobs(3, 1);
+    ask_for_map("stubborn", "a", id);
+    struct job_row row = wait_for(id, JOB_RUNNING, JOB_RUNNING);
+    job_row_fini(&row);
+    ck_assert_int_eq(jobs_pause(jobs, id, NULL), ERR_OK);
+    row = wait_for(id, JOB_PAUSED, JOB_PAUSED);
+    job_row_fini(&row);
+    ck_assert_int_eq(jobs_resume(jobs, id, NULL), ERR_OK);
+    row = wait_for(id, JOB_RUNNING, JOB_RUNNING);
+    job_row_fini(&row);
+    ck_assert_int_eq(jobs_cancel(jobs, id, NULL), ERR_OK);
+    row = wait_for(id, JOB_CANCELLED, JOB_CANCELLED);
+    job_row_fini(&row);
+}
+END_TEST
+
 START_TEST(a_map_that_fails_says_why)
 {
     char bad[STORE_ID_SIZE], dies[STORE_ID_SIZE], gone[STORE_ID_SIZE];
@@ -669,6 +690,7 @@ UNIT_SUITE(jobs)
     tcase_add_test(unit, an_answer_stays_with_its_job);
     tcase_add_test(unit, answers_do_not_wait_for_trainings);
     tcase_add_test(unit, a_map_is_drawn_anew_after_a_stop);
+    tcase_add_test(unit, a_map_that_does_not_obey_is_killed);
     tcase_add_test(unit, a_map_that_fails_says_why);
     tcase_add_test(unit, a_key_gives_the_same_job_again);
 }

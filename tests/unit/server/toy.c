@@ -168,8 +168,8 @@ static enum err toy_answer(const struct work_order *order,
     const char *model = order->as.map.model;
     (void)result;
     progress_metric(progress, "kl", 1, 2.5);
-    if (strncmp(model, "slow", 4) == 0)
-        return wait_for_stop(progress, true);
+    if (strncmp(model, "slow", 4) == 0 || strcmp(model, "stubborn") == 0)
+        return wait_for_stop(progress, model[1] == 'l');
     enum err code = fail(model, info);
     return code ? code : echo(input, output);
 }

@@ -9,8 +9,8 @@
  * checkpoint slow…     works until it is told to stop, leaves no checkpoint stubborn does
  * not even stop then segv, exit0, exit3, garbage, frozen, mute, bad, diverge, unasked:
  * ways to fail
- * A map echoes what it is given and its model's bytes; of a model slow… or one of the
- * ways to fail, it does that. */
+ * A map echoes what it is given and its model's bytes; of a model slow…, stubborn or one
+ * of the ways to fail, it does that. */
 #ifndef FIRTH_TESTS_TOY_H
 #define FIRTH_TESTS_TOY_H
 
