@@ -10,6 +10,9 @@
 #include "model/maps/pca.h"
 #include "model/maps/tsne.h"
 
+/* With fewer points a step is done before a second thread has started. */
+enum { POINTS_A_THREAD = 500 };
+
 const char *const maps_method_names[MAPS_METHOD_COUNT] = {"pca", "tsne"};
 
 struct maps_settings maps_defaults(enum maps_method method)
@@ -57,6 +60,8 @@ static enum err fill(struct map *map, const struct maps_rows *rows,
     if (settings->threads)
         tsne.threads = settings->threads < PARALLEL_THREADS_MAX ? settings->threads
                                                                 : PARALLEL_THREADS_MAX;
+    if (tsne.threads > 1 + rows->count / POINTS_A_THREAD)
+        tsne.threads = 1 + (unsigned)(rows->count / POINTS_A_THREAD);
     map->iterations = settings->iterations;
     map->kl = memory_new_array(map->iterations, sizeof *map->kl);
     return map->kl ? tsne_run(rows->rows, (uint32_t)rows->count, rows->dim, rows->stride,

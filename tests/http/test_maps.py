@@ -235,15 +235,17 @@ def test_a_map_is_drawn_beside_a_training():
 def test_a_killed_daemon_draws_anew():
     with Firth() as firth:
         put(firth)
-        job = ask(firth, words=WORDS, method="tsne", perplexity=5, iterations=30000)
+        job = ask(firth, **LONG)
         running(firth, job)
+        waiting = ask(firth, words=WORDS)
         firth.kill()
         with Firth(folder=firth.folder.name) as again:
-            ended = again.wait(job["id"], 60)
-            assert ended["state"] == "succeeded", ended
-            assert len(ended["result"]["points"]) == 60
-            assert len(ended["result"]["kl_by_iteration"]) == 30000
-            assert ended["attempts"] == 2
+            running(again, job)
+            assert again.ok("GET", f"/jobs/{job['id']}")["attempts"] == 2
+            again.ok("POST", f"/jobs/{job['id']}/cancel", status=202)
+            ended = again.wait(waiting["id"])
+            assert ended["state"] == "succeeded" and ended["attempts"] == 1, ended
+            assert [p["word"] for p in ended["result"]["points"]] == WORDS
 
 
 def test_a_model_that_is_gone_fails_its_map():
