@@ -87,7 +87,9 @@ static enum err store_it(struct indexer *indexer, const struct lease *lease,
 static void publish(struct indexer *indexer, const struct lease *lease,
                     struct hnsw *index, double seconds)
 {
-    size_t bytes = hnsw_memory(index);
+    LOG_EVENT(LOG_INFO, "index_built", LOG_T("model", lease->name),
+              LOG_I("rows", lease->model->vectors->count),
+              LOG_I("bytes", hnsw_memory(index)), LOG_N("seconds", seconds));
     if (!vectors_attach_index(lease->model->vectors, index)) {
         hnsw_free(index);
         return;
@@ -95,9 +97,6 @@ static void publish(struct indexer *indexer, const struct lease *lease,
     lock_take(&indexer->lock);
     condition_broadcast(&indexer->changed);
     lock_release(&indexer->lock);
-    LOG_EVENT(LOG_INFO, "index_built", LOG_T("model", lease->name),
-              LOG_I("rows", lease->model->vectors->count), LOG_I("bytes", bytes),
-              LOG_N("seconds", seconds));
     enum err code = store_it(indexer, lease, index);
     if (code)
         LOG_EVENT(LOG_WARNING, "index_not_stored", LOG_T("model", lease->name),
