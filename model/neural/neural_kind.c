@@ -465,7 +465,9 @@ static enum err load(struct model *model, const struct artefact *artefact,
     enum err code =
         shape_init(&shape, &model->spec.params, vocab_size(model->vocab), 0, info);
     if (code == ERR_INVALID)
-        return bad_file(info, "cutoffs");
+        return err_set(info, ERR_BAD_MODEL_FILE,
+                       "The model file's parameters do not fit each other or its "
+                       "vocabulary");
     if (!code)
         code = find_tensors(&shape, artefact, sections, info);
     if (code)

@@ -71,7 +71,7 @@ uint32_t softmax_cluster_of(const struct softmax_layout *layout, uint32_t word)
     uint32_t k = 0;
     if (word < layout->shortlist)
         return layout->cluster_count;
-    while (word >= layout->clusters[k].end)
+    while (k + 1 < layout->cluster_count && word >= layout->clusters[k].end)
         k++;
     return k;
 }
