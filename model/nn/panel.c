@@ -49,8 +49,9 @@ const struct panel_set *panel_set_of(enum simd_level level)
 
 void panel_multiply(const struct panel_product *product)
 {
+    const struct panel_set *set = panel_set_of(simd_level());
     if (product->m > 0 && product->n > 0)
-        panel_set_of(simd_level())->multiply(product);
+        set->multiply(product);
 }
 
 struct panel_left panel_rows(const float *a, size_t stride, size_t k)

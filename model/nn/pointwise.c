@@ -20,7 +20,8 @@
 #pragma GCC optimize("O3")
 #endif
 
-enum { LANES = 16 };
+/* CHUNK: numbers summed in float before the sum is put aside. */
+enum { LANES = 16, CHUNK = 64 };
 
 static inline float exp_of(float x)
 {
@@ -167,6 +168,73 @@ SIMD_CLONES void pointwise_add_rows(size_t rows, size_t columns, const float *x,
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             sum[j] += x[i * columns + j];
+}
+
+SIMD_CLONES void pointwise_raise(size_t count, const float *x, float *y)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = x[i] > y[i] ? x[i] : y[i];
+}
+
+SIMD_CLONES void pointwise_columns_max(size_t rows, const float *x, float *most)
+{
+    float top[POINTWISE_COLUMNS];
+    for (size_t j = 0; j < POINTWISE_COLUMNS; j++)
+        top[j] = -INFINITY;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < POINTWISE_COLUMNS; j++) {
+            float value = x[i * POINTWISE_COLUMNS + j];
+            top[j] = value > top[j] ? value : top[j];
+        }
+    memcpy(most, top, sizeof top);
+}
+
+SIMD_CLONES void pointwise_columns_exp(size_t rows, float *x, const float *most,
+                                       float *sums)
+{
+    float shift[POINTWISE_COLUMNS], total[POINTWISE_COLUMNS] = {0};
+    memcpy(shift, most, sizeof shift);
+    for (size_t first = 0; first < rows; first += CHUNK) {
+        size_t end = rows - first < CHUNK ? rows : first + CHUNK;
+        float sum[POINTWISE_COLUMNS] = {0};
+        for (size_t i = first; i < end; i++)
+            for (size_t j = 0; j < POINTWISE_COLUMNS; j++) {
+                float e = exp_of(x[i * POINTWISE_COLUMNS + j] - shift[j]);
+                x[i * POINTWISE_COLUMNS + j] = e;
+                sum[j] += e;
+            }
+        for (size_t j = 0; j < POINTWISE_COLUMNS; j++)
+            total[j] += sum[j];
+    }
+    memcpy(sums, total, sizeof total);
+}
+
+SIMD_CLONES void pointwise_columns_scale(size_t rows, const float *factors, float *x)
+{
+    float factor[POINTWISE_COLUMNS];
+    memcpy(factor, factors, sizeof factor);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < POINTWISE_COLUMNS; j++)
+            x[i * POINTWISE_COLUMNS + j] *= factor[j];
+}
+
+SIMD_CLONES void pointwise_columns_add(size_t rows, const float *x, float *lanes)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < POINTWISE_LANES; j++)
+            lanes[i * POINTWISE_LANES + j] +=
+                x[i * POINTWISE_COLUMNS + j] +
+                x[i * POINTWISE_COLUMNS + POINTWISE_LANES + j];
+}
+
+SIMD_CLONES void pointwise_sum_lanes(size_t rows, const float *lanes, float *sums)
+{
+    for (size_t i = 0; i < rows; i++) {
+        float sum = 0;
+        for (size_t j = 0; j < POINTWISE_LANES; j++)
+            sum += lanes[i * POINTWISE_LANES + j];
+        sums[i] = sum;
+    }
 }
 
 SIMD_CLONES void pointwise_lstm_forward(size_t hidden, float *gates,

@@ -32,6 +32,20 @@ double pointwise_squares(size_t count, const float *x);
 /* Adds each row of x[rows][columns] to sum[columns]. */
 void pointwise_add_rows(size_t rows, size_t columns, const float *x, float *sum);
 
+/* y[i] = the larger of x[i] and y[i]. */
+void pointwise_raise(size_t count, const float *x, float *y);
+
+/* Down the columns of x[rows][POINTWISE_COLUMNS]: their largest elements; x ← exp(x -
+ * most) with the sums; the columns times factors; lanes[rows][POINTWISE_LANES] += the
+ * rows, two columns a lane; and the lanes' sums. */
+#define POINTWISE_COLUMNS 32u
+#define POINTWISE_LANES 16u
+void pointwise_columns_max(size_t rows, const float *x, float *most);
+void pointwise_columns_exp(size_t rows, float *x, const float *most, float *sums);
+void pointwise_columns_scale(size_t rows, const float *factors, float *x);
+void pointwise_columns_add(size_t rows, const float *x, float *lanes);
+void pointwise_sum_lanes(size_t rows, const float *lanes, float *sums);
+
 /* The LSTM's inner step for one row. gates[4H] holds the pre-activations of i, f, g, o
  * and is left with their activations; c_before[H] → c[H], c_tanh[H] = tanh(c), h[H]. */
 void pointwise_lstm_forward(size_t hidden, float *gates, const float *c_before, float *c,

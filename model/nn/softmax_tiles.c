@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Softmax with cross-entropy, forward and backward in two sweeps over tiles of classes.
  *
- * First sweep, per tile of at most TILE classes: logits by one matrix product, then at
- * once, while they are in cache, exp(logit - m) with m the row's maximum in this tile,
- * and its sum. The rows' normalisers follow from the tiles' maxima and sums. Second
- * sweep: the stored exponentials are scaled to probabilities, the target's 1 is
- * subtracted, and two products give the tile's weight gradient and its part of the hidden
+ * First sweep, per tile (softmax_tile): logits by one product, and at once, while they
+ * are in cache, exp(logit - m) with m the row's maximum in this tile, and its sum. The
+ * rows' normalisers follow from the tiles' maxima and sums. Second sweep: from the stored
+ * exponentials, two products give the tile's weight gradient and its part of the hidden
  * gradient. No exponential is computed twice, and only one array of rows × classes is
  * kept; without gradients not even that, but one tile a thread.
  *
@@ -21,30 +20,18 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "model/nn/gemm.h"
 #include "model/nn/pointwise.h"
+#include "model/nn/softmax_tile.h"
 
-enum { TILE = 1024, LINE = 16 };
-
-static const float LEFT_OUT =
-    -1e30f; /* a logit; finite, so that differences are numbers */
-
-struct tile {
-    struct tiles_part *part;
-    const struct tiles_segment *segment;
-    size_t at, width, stride; /* first class within the segment; of a row of scores */
-    size_t class;             /* the first one's number in the part */
-    float *scores;            /* [rows][stride]: exp(logit - maxima) */
-    float *maxima;            /* [rows] */
-    float *sums;              /* [rows], later the factor from score to gradient */
-    float *partial;           /* [rows][size]: its thread's hidden gradient */
-    unsigned thread;
-};
+enum { LINE = 16 };
 
 /* The tiles and arrays of one part. */
 struct span_of_tiles {
     size_t first, count;
-    float *partials; /* [threads][rows][size] */
+    float *hidden;      /* panels [size][rows] */
+    float *hidden_rows; /* panels [rows][size] */
+    float *most;        /* [rows] maxima of whole rows */
+    float *partials;    /* [threads] panels [size][rows] */
 };
 
 struct tiles {
@@ -79,26 +66,24 @@ void tiles_free(struct tiles *tiles)
 
 static size_t tiles_of(const struct tiles_part *part)
 {
-    size_t count = 0;
+    size_t count = 0, most = tile_width(part);
     for (size_t i = 0; i < part->segment_count; i++)
-        count += (part->segments[i].count + TILE - 1) / TILE;
+        count += (part->segments[i].count + most - 1) / most;
     return count;
 }
 
 static void list_part(struct tiles *tiles, struct tiles_part *part)
 {
-    size_t class = 0;
+    size_t class = 0, most = tile_width(part);
     for (size_t i = 0; i < part->segment_count; i++) {
         const struct tiles_segment *segment = &part->segments[i];
-        for (size_t at = 0; at < segment->count; at += TILE) {
-            size_t left = segment->count - at, width = left < TILE ? left : TILE;
-            tiles->list[tiles->count++] =
-                (struct tile){.part = part,
-                              .segment = segment,
-                              .at = at,
-                              .width = width,
-                              .stride = (width + LINE - 1) / LINE * LINE,
-                              .class = class + at};
+        for (size_t at = 0; at < segment->count; at += most) {
+            size_t left = segment->count - at, width = left < most ? left : most;
+            tiles->list[tiles->count++] = (struct tile){.part = part,
+                                                        .segment = segment,
+                                                        .at = at,
+                                                        .width = width,
+                                                        .class = class + at};
         }
         class += segment->count;
     }
@@ -133,7 +118,7 @@ static void deal_out(struct tiles *tiles)
             if (work[thread] < work[least])
                 least = thread;
         tile->thread = least;
-        work[least] += (double)tile->width * (double)(tile->part->rows + LINE) *
+        work[least] += (double)tile->width * (double)(tile_rows(tile->part)) *
                        (double)tile->part->size;
     }
 }
@@ -146,6 +131,16 @@ static bool want(size_t rows, size_t columns, size_t *floats)
            memory_add(*floats, cells / LINE * LINE, floats);
 }
 
+/* The most any tile needs of its thread. */
+static size_t widest_room(const struct tiles_part *parts, size_t count)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i < count; i++)
+        if (tile_room(&parts[i]) > widest)
+            widest = tile_room(&parts[i]);
+    return widest;
+}
+
 static bool measure(const struct tiles *tiles, const struct tiles_part *parts,
                     size_t count, size_t *floats)
 {
@@ -154,15 +149,20 @@ static bool measure(const struct tiles *tiles, const struct tiles_part *parts,
     *floats = 0;
     for (size_t i = 0; fits && i < tiles->count; i++) {
         const struct tile *tile = &tiles->list[i];
-        size_t rows = tile->part->rows, scores = 0;
-        fits = want(rows, tile->stride, &scores) && want(rows, 1, floats) &&
+        size_t rows = tile_rows(tile->part), scores = 0;
+        fits = want(rows, tile->width, &scores) && want(rows, 1, floats) &&
                want(rows, 1, floats) && (!gradients || want(1, scores, floats));
         widest = scores > widest ? scores : widest;
     }
-    for (size_t i = 0; fits && gradients && i < count; i++)
-        for (unsigned thread = 0; fits && thread < tiles->threads; thread++)
-            fits = want(parts[i].rows, parts[i].size, floats);
-    return fits && (gradients || want(tiles->threads, widest, floats));
+    for (size_t i = 0; fits && i < count; i++)
+        fits = want(tile_rows(&parts[i]), parts[i].size, floats) &&
+               want(tile_rows(&parts[i]), 1, floats) &&
+               (!gradients ||
+                (want(panel_size(tile_rows(&parts[i]), parts[i].size), 1, floats) &&
+                 want(tile_rows(&parts[i]) * parts[i].size, tiles->threads, floats)));
+    if (gradients)
+        widest = widest_room(parts, count);
+    return fits && want(tiles->threads, widest + LINE, floats);
 }
 
 static float *take(struct tiles *tiles, size_t count)
@@ -172,47 +172,58 @@ static float *take(struct tiles *tiles, size_t count)
     return floats;
 }
 
-/* Without gradients the tiles of a thread share one array of scores. */
-static void share_scores(struct tiles *tiles)
+/* The tiles of a thread share its room, and without gradients their scores. */
+static void share_room(struct tiles *tiles, size_t floats, bool gradients)
 {
-    size_t widest = 0;
-    for (size_t i = 0; i < tiles->count; i++) {
-        size_t cells = tiles->list[i].part->rows * tiles->list[i].stride;
-        widest = cells > widest ? cells : widest;
-    }
     for (unsigned thread = 0; thread < tiles->threads; thread++) {
-        float *scores = take(tiles, widest);
+        float *room = take(tiles, floats);
         for (size_t i = 0; i < tiles->count; i++)
-            if (tiles->list[i].thread == thread)
-                tiles->list[i].scores = scores;
+            if (tiles->list[i].thread == thread) {
+                tiles->list[i].room = room;
+                if (!gradients)
+                    tiles->list[i].scores = room;
+            }
     }
+}
+
+static void place_part(struct tiles *tiles, const struct tiles_part *part,
+                       struct span_of_tiles *span)
+{
+    size_t cells = tile_rows(part) * part->size;
+    span->hidden = take(tiles, cells);
+    span->most = take(tiles, tile_rows(part));
+    if (part->dhidden) {
+        span->hidden_rows = take(tiles, panel_size(tile_rows(part), part->size));
+        span->partials = take(tiles, tiles->threads * cells);
+        memset(span->partials, 0, tiles->threads * cells * sizeof(float));
+    }
+    for (size_t i = span->first; i < span->first + span->count; i++) {
+        struct tile *tile = &tiles->list[i];
+        tile->hidden = span->hidden;
+        tile->hidden_rows = span->hidden_rows;
+        if (part->dhidden)
+            tile->partial = span->partials + tile->thread * cells;
+    }
+    tile_pack_hidden(part, span->hidden, span->hidden_rows);
 }
 
 static void place(struct tiles *tiles, const struct tiles_part *parts, size_t count)
 {
     bool gradients = parts[0].dhidden != NULL;
+    size_t widest = 0;
     tiles->arena_used = 0;
     for (size_t i = 0; i < tiles->count; i++) {
         struct tile *tile = &tiles->list[i];
-        tile->maxima = take(tiles, tile->part->rows);
-        tile->sums = take(tiles, tile->part->rows);
+        size_t rows = tile_rows(tile->part), scores = rows * tile->width;
+        tile->maxima = take(tiles, rows);
+        tile->sums = take(tiles, rows);
         if (gradients)
-            tile->scores = take(tiles, tile->part->rows * tile->stride);
+            tile->scores = take(tiles, scores);
+        widest = scores > widest ? scores : widest;
     }
-    if (!gradients) {
-        share_scores(tiles);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct span_of_tiles *span = &tiles->spans[i];
-        size_t cells = parts[i].rows * parts[i].size;
-        span->partials = take(tiles, tiles->threads * cells);
-        memset(span->partials, 0, tiles->threads * cells * sizeof(float));
-        for (size_t j = 0; j < span->count; j++) {
-            struct tile *tile = &tiles->list[span->first + j];
-            tile->partial = span->partials + tile->thread * cells;
-        }
-    }
+    for (size_t i = 0; i < count; i++)
+        place_part(tiles, &parts[i], &tiles->spans[i]);
+    share_room(tiles, gradients ? widest_room(parts, count) : widest, gradients);
 }
 
 static enum err prepare(struct tiles *tiles, struct tiles_part *parts, size_t count)
@@ -238,49 +249,9 @@ static enum err prepare(struct tiles *tiles, struct tiles_part *parts, size_t co
 
 /* ---- the sweeps ---- */
 
-static void leave_out(const struct tile *tile)
+/* log p of a row's target; the factor of the row, to be shared with its own logit. */
+static float normalise_row(struct tiles_part *part, size_t row, float most, double sum)
 {
-    for (size_t row = 0; row < tile->part->rows; row++) {
-        size_t at = tile->part->targets[row] - tile->class;
-        if (at < tile->width)
-            tile->scores[row * tile->stride + at] = LEFT_OUT;
-    }
-}
-
-static void score_tile(const struct tile *tile)
-{
-    const struct tiles_part *part = tile->part;
-    for (size_t row = 0; row < part->rows; row++)
-        memcpy(tile->scores + row * tile->stride, tile->segment->bias + tile->at,
-               tile->width * sizeof *tile->scores);
-    gemm_nt(GEMM_ADD, part->rows, tile->width, part->size, part->hidden, part->size,
-            tile->segment->weights + tile->at * part->size, part->size, tile->scores,
-            tile->stride);
-    if (part->own)
-        leave_out(tile);
-    for (size_t row = 0; row < part->rows; row++) {
-        float *line = tile->scores + row * tile->stride;
-        float most = pointwise_max(tile->width, line);
-        size_t at = part->targets[row] - tile->class;
-        if (!part->own && at < tile->width)
-            part->logprobs[row] = line[at];
-        tile->maxima[row] = most;
-        tile->sums[row] = pointwise_exp_sum(tile->width, line, most, line);
-    }
-}
-
-/* log p of a row's target, and the factor of each tile's scores. */
-static void normalise_row(const struct tile *list, size_t count, struct tiles_part *part,
-                          size_t row)
-{
-    float most = part->own ? part->own[row] : -INFINITY;
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        most = fmaxf(most, list[i].maxima[row]);
-    for (size_t i = 0; i < count; i++) {
-        list[i].maxima[row] = expf(list[i].maxima[row] - most);
-        sum += (double)list[i].sums[row] * (double)list[i].maxima[row];
-    }
     if (part->own) {
         double mine = exp((double)(part->own[row] - most));
         sum += mine;
@@ -288,30 +259,49 @@ static void normalise_row(const struct tile *list, size_t count, struct tiles_pa
         part->own[row] = (float)((mine / sum - 1) * (double)part->scale);
     }
     part->logprobs[row] -= most + (float)log(sum);
-    float share = (float)((double)part->scale / sum);
-    for (size_t i = 0; i < count; i++)
-        list[i].sums[row] = list[i].maxima[row] * share;
+    return (float)((double)part->scale / sum);
 }
 
-static void differentiate_tile(const struct tile *tile)
+/* Turns the tiles' sums into factors. The rows that fill up a panel get factor 0. */
+static void normalise(const struct span_of_tiles *span, const struct tile *list,
+                      struct tiles_part *part)
 {
-    const struct tiles_part *part = tile->part;
-    float *dbias = tile->segment->dbias + tile->at;
-    memset(dbias, 0, tile->width * sizeof *dbias);
-    for (size_t row = 0; row < part->rows; row++) {
-        float *line = tile->scores + row * tile->stride;
-        size_t at = part->targets[row] - tile->class;
-        pointwise_scale(tile->width, tile->sums[row], line);
-        if (!part->own && at < tile->width)
-            line[at] -= part->scale;
-        pointwise_add_scaled(tile->width, 1, line, dbias);
+    size_t rows = part->rows, all = tile_rows(part);
+    float *most = span->most;
+    for (size_t row = 0; row < rows; row++)
+        most[row] = part->own ? part->own[row] : -INFINITY;
+    for (size_t i = 0; i < span->count; i++)
+        pointwise_raise(rows, list[i].maxima, most);
+    for (size_t i = 0; i < span->count; i++) {
+        for (size_t row = 0; row < rows; row++)
+            list[i].maxima[row] -= most[row];
+        pointwise_exp(rows, list[i].maxima, list[i].maxima);
     }
-    gemm_tn(GEMM_SET, tile->width, part->size, part->rows, tile->scores, tile->stride,
-            part->hidden, part->size, tile->segment->dweights + tile->at * part->size,
-            part->size);
-    gemm_nn(GEMM_ADD, part->rows, part->size, tile->width, tile->scores, tile->stride,
-            tile->segment->weights + tile->at * part->size, part->size, tile->partial,
-            part->size);
+    for (size_t row = 0; row < rows; row++) {
+        double sum = 0;
+        for (size_t i = 0; i < span->count; i++)
+            sum += (double)list[i].sums[row] * (double)list[i].maxima[row];
+        most[row] = normalise_row(part, row, most[row], sum);
+    }
+    for (size_t i = 0; i < span->count; i++) {
+        pointwise_multiply(rows, list[i].maxima, most, list[i].sums);
+        memset(list[i].sums + rows, 0, (all - rows) * sizeof(float));
+    }
+}
+
+/* The hidden gradient from the threads' panels. */
+static void gather(const struct span_of_tiles *span, unsigned threads,
+                   struct tiles_part *part)
+{
+    size_t size = part->size, cells = tile_rows(part) * size;
+    for (unsigned thread = 1; thread < threads; thread++)
+        pointwise_add_scaled(cells, 1, span->partials + thread * cells, span->partials);
+    for (size_t row = 0; row < part->rows; row++) {
+        const float *from =
+            span->partials + row / PANEL_WIDTH * PANEL_WIDTH * size + row % PANEL_WIDTH;
+        for (size_t j = 0; j < size; j++)
+            part->dhidden[row * size + j] = from[j * PANEL_WIDTH];
+    }
 }
 
 static enum err score_share(void *context, unsigned index, unsigned count)
@@ -320,7 +310,7 @@ static enum err score_share(void *context, unsigned index, unsigned count)
     (void)count;
     for (size_t i = 0; i < tiles->count; i++)
         if (tiles->list[i].thread == index)
-            score_tile(&tiles->list[i]);
+            tile_score(&tiles->list[i]);
     return ERR_OK;
 }
 
@@ -330,7 +320,7 @@ static enum err differentiate_share(void *context, unsigned index, unsigned coun
     (void)count;
     for (size_t i = 0; i < tiles->count; i++)
         if (tiles->list[i].thread == index)
-            differentiate_tile(&tiles->list[i]);
+            tile_differentiate(&tiles->list[i]);
     return ERR_OK;
 }
 
@@ -342,18 +332,11 @@ enum err tiles_run(struct tiles *tiles, struct tiles_part *parts, size_t count)
     if (code)
         return code;
     for (size_t i = 0; i < count; i++)
-        for (size_t row = 0; row < parts[i].rows; row++)
-            normalise_row(tiles->list + tiles->spans[i].first, tiles->spans[i].count,
-                          &parts[i], row);
+        normalise(&tiles->spans[i], tiles->list + tiles->spans[i].first, &parts[i]);
     if (!parts[0].dhidden)
         return ERR_OK;
     code = parallel_run(tiles->threads, differentiate_share, tiles);
-    for (size_t i = 0; i < count; i++) {
-        size_t cells = parts[i].rows * parts[i].size;
-        memcpy(parts[i].dhidden, tiles->spans[i].partials, cells * sizeof(float));
-        for (unsigned thread = 1; thread < tiles->threads; thread++)
-            pointwise_add_scaled(cells, 1, tiles->spans[i].partials + thread * cells,
-                                 parts[i].dhidden);
-    }
+    for (size_t i = 0; i < count; i++)
+        gather(&tiles->spans[i], tiles->threads, &parts[i]);
     return code;
 }
