@@ -194,7 +194,14 @@ def test_wrong_requests_name_their_fields():
         assert firth.ok("GET", "/jobs")["data"] == []
 
 
-LONG = {"top": 60, "method": "tsne", "perplexity": 5, "iterations": 100000}
+LONG = {"model": "crowd", "top": 2000, "method": "tsne", "perplexity": 5,
+        "iterations": 100000}
+
+
+def put_both(firth):
+    """The small cloud, and a crowd whose LONG map takes minutes on any machine."""
+    put(firth)
+    put(firth, "crowd", cloud(count=2000), [f"c{i}" for i in range(2000)])
 
 
 def running(firth, job):
@@ -205,7 +212,7 @@ def running(firth, job):
 
 def test_a_map_is_cancelled_soon():
     with Firth() as firth:
-        put(firth)
+        put_both(firth)
         job = ask(firth, **LONG)
         running(firth, job)
         harness.is_problem(firth.get(f"/jobs/{job['id']}", ["Accept: text/csv"]), 409)
@@ -234,7 +241,7 @@ def test_a_map_is_drawn_beside_a_training():
 
 def test_a_killed_daemon_draws_anew():
     with Firth() as firth:
-        put(firth)
+        put_both(firth)
         job = ask(firth, **LONG)
         running(firth, job)
         waiting = ask(firth, words=WORDS)
@@ -250,7 +257,7 @@ def test_a_killed_daemon_draws_anew():
 
 def test_a_model_that_is_gone_fails_its_map():
     with Firth() as firth:
-        put(firth)
+        put_both(firth)
         first = ask(firth, **LONG)
         running(firth, first)
         waiting = ask(firth, words=WORDS)
