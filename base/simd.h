@@ -29,6 +29,14 @@
 #define SIMD_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* The turns of the loop that follows may run side by side, though its arrays may be the
+ * same ones. Without it a loop over many arrays stays scalar. */
+#if defined(__clang__)
+#define SIMD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define SIMD_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 #if SIMD_X86 && defined(__clang__)
 #define SIMD_PUSH(text) _Pragma(#text)
 #define SIMD_TARGET_FUNCTIONS(sets)                                                      \

@@ -124,6 +124,7 @@ static void gru_forward(const struct cell_size *size, const float *weights,
 SIMD_CLONES static void backward_row(size_t hidden, float *gates, float *product,
                                      const float *before, float *dh)
 {
+    SIMD_INDEPENDENT
     for (size_t j = 0; j < hidden; j++) {
         float r = gates[j], z = gates[hidden + j], n = gates[2 * hidden + j];
         float inner = product[2 * hidden + j];

@@ -243,6 +243,7 @@ SIMD_CLONES void pointwise_lstm_forward(size_t hidden, float *gates,
 {
     float *input = gates, *forget = gates + hidden, *candidate = gates + 2 * hidden,
           *output = gates + 3 * hidden;
+    SIMD_INDEPENDENT
     for (size_t j = 0; j < hidden; j++) {
         float i = logistic_of(input[j]), f = logistic_of(forget[j]);
         float g = tanh_of(candidate[j]), o = logistic_of(output[j]);
@@ -263,6 +264,7 @@ SIMD_CLONES void pointwise_lstm_backward(size_t hidden, const float *gates,
 {
     const float *input = gates, *forget = gates + hidden, *candidate = gates + 2 * hidden,
                 *output = gates + 3 * hidden;
+    SIMD_INDEPENDENT
     for (size_t j = 0; j < hidden; j++) {
         float i = input[j], f = forget[j], g = candidate[j], o = output[j];
         float squashed = c_tanh[j];
