@@ -78,8 +78,9 @@ struct lm_ops {
 struct lm {
     const struct lm_ops *ops;
     uint32_t vocab_size;
-    size_t state_size;    /* bytes, a multiple of 8; states are 64-byte aligned blocks */
-    size_t batch;         /* how many states the model likes to take at once, ≥ 1 */
+    size_t state_size; /* bytes, a multiple of 8; states are 64-byte aligned blocks */
+    size_t batch;      /* how many states the model likes to take at once, ≥ 1 */
+    unsigned threads;  /* a large score() may use so many; 0 and 1: the caller's alone */
     unsigned context_max; /* tokens of context it can use; 0: unlimited */
     bool adapts;          /* its streams can do dynamic evaluation */
     bool cheap;           /* a step costs microseconds: may run on an HTTP loop */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "model/model.h"
 #include "model/neural/fit.h"
 #include "model/neural/neural_lm.h"
@@ -480,6 +481,8 @@ static enum err load(struct model *model, const struct artefact *artefact,
                shape.tensors[i].rows * shape.tensors[i].columns * sizeof *values);
     gemm_single_thread();
     code = neural_lm_new_take(&shape, values, &model->lm);
+    if (!code)
+        model->lm->threads = parallel_cores();
     return code ? code : load_vectors(model, &shape, values, info);
 }
 

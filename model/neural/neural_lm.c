@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Using a neural language model. Everything is batched: states are gathered into a body
- * of as many rows, segments of like length run side by side in chunks of steps, and the
- * output layer is one product over all positions of a chunk. A body is made for each
- * call, so the model itself stays immutable and may be used by any number of threads. */
+ * of as many rows, and their distributions are one product of the output layer. A body is
+ * made for each call, so the model itself stays immutable and may be used by any number
+ * of threads. */
 #include "model/neural/neural_lm.h"
 
 #include <math.h>
@@ -12,12 +12,13 @@
 #include "base/memory.h"
 #include "model/neural/body.h"
 #include "model/neural/network.h"
+#include "model/neural/neural_score.h"
 #include "model/neural/neural_stream.h"
 #include "model/nn/layer_norm.h"
 #include "model/nn/softmax.h"
 #include "model/text/vocab.h"
 
-enum { BATCH = 16, CHUNK = 16 };
+enum { BATCH = 16 }; /* states a step takes at once */
 
 struct neural_lm {
     struct lm head;
@@ -152,176 +153,11 @@ static enum err distribution(const struct lm *lm, size_t count, const void *cons
 
 /* ---- scoring segments ---- */
 
-/* Positions gathered for one run of the output layer. */
-struct scoring {
-    const struct neural_lm *self;
-    struct lm_segment **order; /* segments with tokens, the longest first */
-    size_t count;
-    struct body *body;
-    size_t rows; /* of the body */
-    struct softmax *softmax;
-    uint32_t *ids;
-    float
-        *hidden; /* [positions][output] of the body, then those to score, at the front */
-    float *logprobs;
-    uint32_t *targets;
-    float **places; /* where each position's log-probability goes */
-    size_t positions;
-};
-
-static void scoring_fini(struct scoring *scoring)
-{
-    free(scoring->order);
-    body_free(scoring->body);
-    softmax_free(scoring->softmax);
-    free(scoring->ids);
-    free(scoring->hidden);
-    free(scoring->logprobs);
-    free(scoring->targets);
-    free(scoring->places);
-}
-
-static int longer_first(const void *a, const void *b)
-{
-    const struct lm_segment *left = *(struct lm_segment *const *)a;
-    const struct lm_segment *right = *(struct lm_segment *const *)b;
-    return left->count > right->count ? -1 : left->count < right->count;
-}
-
-static enum err scoring_init(struct scoring *scoring, const struct neural_lm *self,
-                             struct lm_segment *segments, size_t count)
-{
-    const struct shape *shape = &self->shape;
-    size_t most = (size_t)BATCH * CHUNK, context = shape->cell ? 1 : shape->context;
-    *scoring = (struct scoring){.self = self};
-    scoring->order = memory_new_array(count, sizeof(struct lm_segment *));
-    if (!scoring->order)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        if (segments[i].count > 0 && (segments[i].bos || !shape->cell))
-            scoring->order[scoring->count++] = &segments[i];
-    qsort(scoring->order, scoring->count, sizeof(struct lm_segment *), longer_first);
-    scoring->ids = memory_new_array(most * context, sizeof(uint32_t));
-    scoring->hidden = memory_new_aligned(most * shape->output, sizeof(float));
-    scoring->logprobs = memory_new_aligned(most, sizeof(float));
-    scoring->targets = memory_new_array(most, sizeof(uint32_t));
-    scoring->places = memory_new_array(most, sizeof(float *));
-    if (!scoring->ids || !scoring->hidden || !scoring->logprobs || !scoring->targets ||
-        !scoring->places)
-        return ERR_NO_MEMORY;
-    return softmax_new(&shape->softmax, most, 1, 0, &scoring->softmax);
-}
-
-static enum err need_rows(struct scoring *scoring, size_t rows, size_t steps)
-{
-    if (scoring->body && scoring->rows == rows)
-        return ERR_OK;
-    body_free(scoring->body);
-    scoring->rows = rows;
-    return body_new(&scoring->self->shape, rows, steps, false, &scoring->body);
-}
-
-/* Scores the positions gathered so far. */
-static enum err flush(struct scoring *scoring)
-{
-    const struct shape *shape = &scoring->self->shape;
-    struct softmax_batch batch = {.rows = scoring->positions,
-                                  .size = shape->output,
-                                  .hidden = scoring->hidden,
-                                  .targets = scoring->targets,
-                                  .logprobs = scoring->logprobs};
-    if (scoring->positions == 0)
-        return ERR_OK;
-    enum err code = softmax_run(scoring->softmax, scoring->self->values, &batch, NULL);
-    for (size_t i = 0; i < scoring->positions && !code; i++)
-        *scoring->places[i] =
-            scoring->targets[i] == VOCAB_BOS ? -INFINITY : scoring->logprobs[i];
-    scoring->positions = 0;
-    return code;
-}
-
-/* Token number `at` of a segment, counted with the </s> before it. */
-static uint32_t input_token(const struct lm_segment *segment, size_t at)
-{
-    return at == 0                ? VOCAB_EOS
-           : at <= segment->count ? segment->tokens[at - 1]
-                                  : VOCAB_EOS;
-}
-
-/* Up to CHUNK steps of a group of segments from token `at` on. */
-static enum err score_chunk(struct scoring *scoring, struct lm_segment **group, size_t at,
-                            size_t steps)
-{
-    size_t rows = scoring->rows, size = scoring->self->shape.output;
-    for (size_t t = 0; t < steps; t++)
-        for (size_t row = 0; row < rows; row++)
-            scoring->ids[t * rows + row] = input_token(group[row], at + t);
-    body_forward(scoring->body, scoring->self->values, scoring->ids, steps, NULL, NULL,
-                 scoring->hidden);
-    for (size_t t = 0; t < steps; t++)
-        for (size_t row = 0; row < rows && at + t < group[row]->count; row++) {
-            size_t to = scoring->positions++;
-            memmove(scoring->hidden + to * size,
-                    scoring->hidden + (t * rows + row) * size, size * sizeof(float));
-            scoring->targets[to] = group[row]->tokens[at + t];
-            scoring->places[to] = &group[row]->logprobs[at + t];
-        }
-    return flush(scoring);
-}
-
-static enum err score_recurrent(struct scoring *scoring)
-{
-    enum err code = ERR_OK;
-    for (size_t first = 0; first < scoring->count && !code; first += BATCH) {
-        size_t left = scoring->count - first;
-        struct lm_segment **group = scoring->order + first;
-        code = need_rows(scoring, left < BATCH ? left : BATCH, CHUNK);
-        if (!code)
-            body_reset(scoring->body);
-        for (size_t at = 0; at < group[0]->count && !code; at += CHUNK) {
-            size_t steps = group[0]->count - at;
-            code = score_chunk(scoring, group, at, steps < CHUNK ? steps : CHUNK);
-        }
-    }
-    return code;
-}
-
-/* Runs the feed-forward body over the contexts gathered. The rest of the last batch is
- * whatever the one before left there. */
-static enum err flush_contexts(struct scoring *scoring)
-{
-    body_forward(scoring->body, scoring->self->values, scoring->ids, 1, NULL, NULL,
-                 scoring->hidden);
-    return flush(scoring);
-}
-
-static enum err score_feedforward(struct scoring *scoring)
-{
-    size_t most = (size_t)BATCH * CHUNK, context = scoring->self->shape.context;
-    enum err code = need_rows(scoring, most, 1);
-    for (size_t i = 0; i < scoring->count; i++) {
-        struct lm_segment *segment = scoring->order[i];
-        for (size_t at = 0; at < segment->count && !code; at++) {
-            uint32_t *ids = scoring->ids + scoring->positions * context;
-            for (size_t k = 0; k < context; k++)
-                ids[k] = at + k < context ? VOCAB_BOS : segment->tokens[at + k - context];
-            scoring->targets[scoring->positions] = segment->tokens[at];
-            scoring->places[scoring->positions] = &segment->logprobs[at];
-            if (++scoring->positions == most)
-                code = flush_contexts(scoring);
-        }
-    }
-    return !code && scoring->positions ? flush_contexts(scoring) : code;
-}
-
 static enum err score(const struct lm *lm, struct lm_segment *segments, size_t count)
 {
     const struct neural_lm *self = neural(lm);
-    struct scoring scoring;
-    enum err code = scoring_init(&scoring, self, segments, count);
-    if (!code && scoring.count > 0)
-        code = self->shape.cell ? score_recurrent(&scoring) : score_feedforward(&scoring);
-    scoring_fini(&scoring);
+    enum err code =
+        neural_score(&self->shape, self->values, lm->threads, segments, count);
     for (size_t i = 0; i < count && !code; i++) {
         if (segments[i].orders)
             memset(segments[i].orders, 0, segments[i].count);

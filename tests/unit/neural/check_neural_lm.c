@@ -107,6 +107,42 @@ START_TEST(score_equals_steps)
 }
 END_TEST
 
+/* Segments that make several tasks, and one that is a task by itself and longer than what
+ * is computed at once. */
+START_TEST(threads_change_no_bit)
+{
+    enum { LONG = 700 };
+    static uint32_t tokens[LONG];
+    static float few[LONG], many[LONG], stepped[LONG];
+    static const size_t lengths[2] = {LONG, LONG / SEGMENTS};
+    struct random random;
+    random_seed(&random, 11, 0);
+    for (size_t i = 0; i < LONG; i++)
+        tokens[i] = 2 + (uint32_t)random_below(&random, VOCAB - 2);
+    for (size_t k = 0; k < 4 * (sizeof all / sizeof *all); k++) {
+        struct lm *lm = random_lm_with(all[k / 4], k % 2 ? clustered : NULL);
+        struct lm_segment one[SEGMENTS];
+        size_t length = lengths[k / 2 % 2], count = LONG / length;
+        count = count < SEGMENTS ? count : SEGMENTS;
+        for (size_t i = 0; i < count; i++)
+            one[i] = (struct lm_segment){tokens + i * length, length, true,
+                                         few + i * length, NULL};
+        ck_assert_int_eq(lm->ops->score(lm, one, count), ERR_OK);
+        for (size_t i = 0; i < count; i++)
+            one[i].logprobs = many + i * length;
+        lm->threads = 1000; /* more than there can be */
+        ck_assert_int_eq(lm->ops->score(lm, one, count), ERR_OK);
+        ck_assert_mem_eq(few, many, count * length * sizeof *few);
+        for (size_t i = 0; i < count; i++)
+            one[i].logprobs = stepped + i * length;
+        ck_assert_int_eq(lm_score_by_steps(lm, one, count), ERR_OK);
+        for (size_t i = 0; i < count * length; i++)
+            ck_assert_float_eq_tol(few[i], stepped[i], 1e-3f);
+        lm->ops->free(lm);
+    }
+}
+END_TEST
+
 /* What the other states of a batch are does not matter to a state. */
 START_TEST(states_are_independent)
 {
@@ -180,5 +216,6 @@ UNIT_SUITE(neural_lm)
     tcase_add_test(unit, distributions_sum_to_one);
     tcase_add_test(unit, a_batch_gives_each_state_its_own_numbers);
     tcase_add_test(unit, score_equals_steps);
+    tcase_add_test(unit, threads_change_no_bit);
     tcase_add_test(unit, states_are_independent);
 }
