@@ -20,9 +20,14 @@
 #include "model/nn/softmax.h"
 #include "model/text/vocab.h"
 
-/* Segments side by side; positions of a chunk of them; positions a run of the output
- * layer is put off for; positions of a task, at least. */
-enum { ROWS = 16, CHUNK = 256, POSITIONS = 512, TASK = 512 };
+/* Positions a body computes at once; positions a run of the output layer is put off for.
+ */
+enum { CHUNK = 256, POSITIONS = 512 };
+
+/* Segments side by side, as many as a product's kernel takes at once, or half as many
+ * where there are fewer than MANY positions to share out. A task has an eighth of them,
+ * within limits. None of this may hang on the number of threads. */
+enum { ROWS = 14, MANY = 8192, TASKS = 8, TASK_MIN = 128, TASK_MAX = POSITIONS };
 
 /* Multiplications for which a thread is worth starting. */
 static const double THREAD_WORK = 5e6;
@@ -32,6 +37,7 @@ struct job {
     const float *values;
     struct lm_segment **order; /* [count] segments with tokens, the longest first */
     size_t count, positions;
+    size_t rows;   /* segments side by side */
     size_t *tasks; /* [task_count + 1] where each begins in `order` */
     size_t task_count;
     unsigned softmax_threads;
@@ -166,10 +172,11 @@ static enum err score_group(struct worker *worker, struct lm_segment **group, si
 
 static enum err score_recurrent(struct worker *worker, size_t first, size_t end)
 {
+    size_t most = worker->job->rows;
     enum err code = ERR_OK;
-    for (; first < end && !code; first += ROWS) {
+    for (; first < end && !code; first += most) {
         size_t left = end - first;
-        code = score_group(worker, worker->job->order + first, left < ROWS ? left : ROWS);
+        code = score_group(worker, worker->job->order + first, left < most ? left : most);
     }
     return code ? code : flush(worker);
 }
@@ -216,17 +223,18 @@ static int longer_first(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* Whole groups, with enough positions for one run of the output layer. */
+/* Whole groups, with enough positions for a run of the output layer to be worth it. */
 static void cut_tasks(struct job *job)
 {
-    size_t positions = TASK;
+    size_t size = job->positions / TASKS, positions = SIZE_MAX;
+    size = size < TASK_MIN ? TASK_MIN : size > TASK_MAX ? TASK_MAX : size;
+    job->rows = job->positions < MANY ? ROWS / 2 : ROWS;
     for (size_t i = 0; i < job->count; i++) {
-        if (i % ROWS == 0 && positions >= TASK) {
+        if (i % job->rows == 0 && positions >= size) {
             job->tasks[job->task_count++] = i;
             positions = 0;
         }
         positions += job->order[i]->count;
-        job->positions += job->order[i]->count;
     }
     job->tasks[job->task_count] = job->count;
 }
@@ -238,8 +246,10 @@ static enum err job_init(struct job *job, struct lm_segment *segments, size_t co
     if (!job->order || !job->tasks)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
-        if (segments[i].count > 0 && (segments[i].bos || !job->shape->cell))
+        if (segments[i].count > 0 && (segments[i].bos || !job->shape->cell)) {
             job->order[job->count++] = &segments[i];
+            job->positions += segments[i].count;
+        }
     qsort(job->order, job->count, sizeof(struct lm_segment *), longer_first);
     cut_tasks(job);
     atomic_init(&job->next, 0);

@@ -26,7 +26,7 @@
 #include "model/model.h"
 #include "model/nn/blas.h"
 
-enum { WARM_UP = 3, TIMES = 3, ALONE = 200, GENERATED = 400 };
+enum { WARM_UP = 3, TIMES = 3, ALONE = 100, GENERATED = 400 };
 
 static void fail(const char *what, const char *why)
 {
