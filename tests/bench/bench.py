@@ -9,7 +9,7 @@ usage: make bench                       with, in the environment:
   SYNTHETIC=1000000x300   exact search and the index on random vectors, too (long)
   TORCH=python3    a Python that has PyTorch
   ONLY=ngram,http  some parts only
-  RUNS=5           counted runs of each command
+  RUNS=5           counted runs of each command (neural: turns, 2 unless given)
 
 It decides nothing: read the ratios, and write them into RESULTS.md with the command.
 """
