@@ -92,8 +92,11 @@ static enum err read_word(struct reading *reading, const json_t *value, const ch
     (void)snprintf(pointer, sizeof pointer, "%s/%s", reading->pointer, place);
     if (!value || json_is_null(value))
         return field_errors_add(exchange_errors(reading->x), pointer, "is required");
-    return vector_read_word(reading->x, reading->subject, value, pointer,
-                            &reading->words[reading->count++], &row, reading->info);
+    enum err code =
+        vector_read_word(reading->x, reading->subject, value, pointer,
+                         &reading->words[reading->count++], &row, reading->info);
+    return code ? code
+                : vector_check_direction(reading->x, reading->subject, row, pointer, "");
 }
 
 static enum err read_list(struct reading *reading, const json_t *list, const char *name)

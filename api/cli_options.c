@@ -288,8 +288,10 @@ void cli_help_all(FILE *to)
 
 void cli_help_command(const struct cli_command *command, FILE *to)
 {
-    fprintf(to, "usage: firthd %s %s\n\n%s.\n", command->name, command->usage,
-            command->summary);
+    size_t size = strlen(command->summary);
+    bool question = size > 0 && command->summary[size - 1] == '?';
+    fprintf(to, "usage: firthd %s %s\n\n%s%s\n", command->name, command->usage,
+            command->summary, question ? "" : ".");
     if (command->text)
         fprintf(to, "\n%s", command->text);
     fprintf(to, "\n");

@@ -160,6 +160,9 @@ static enum cli_status read_spec(const struct cli *cli, struct train_spec *spec)
     if (!status)
         status = read_parts(cli, spec);
     train_spec_settle(spec);
+    struct err_info info = {0};
+    if (!status && train_spec_check(spec, &info))
+        return cli_misuse(cli, "%s", info.message);
     return status;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /v1/models: what can complete, aliases as models of their own, because a client of
- * this dialect knows a model by one id. */
+/* GET /v1/models: what can complete or embed, aliases as models of their own, because a
+ * client of this dialect knows a model by one id. */
 #include <stdlib.h>
 
 #include "api/completion.h"
@@ -22,7 +22,7 @@ static void print_id(struct printer *p, const char *id, const struct model_row *
 static void print_row(struct printer *p, const struct model_row *row)
 {
     const struct kind *kind = kind_find(row->kind);
-    if (!kind || !(kind->can & CAN_SCORE))
+    if (!kind || !(kind->can & (CAN_SCORE | CAN_VECTORS)))
         return;
     print_id(p, row->name, row);
     for (size_t i = 0; i < row->alias_count; i++)

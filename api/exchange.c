@@ -440,7 +440,8 @@ void exchange_make_problem(struct exchange *x, unsigned status, const char *code
 
 void exchange_make_error(struct exchange *x, enum err code, const struct err_info *info)
 {
-    bool told = info && info->code != ERR_OK && *info->message;
+    bool told = info && info->code != ERR_OK && *info->message &&
+                strcmp(info->message, err_text(info->code)) != 0;
     const char *detail = told ? info->message : err_text(code);
     if (x->errors.count == 1 && x->errors.rows && !told)
         detail = "A field is not usable; see errors";

@@ -65,10 +65,13 @@ static void end_stream(struct exchange *x, enum err code, const struct err_info 
     exchange_attend(x);
 }
 
-/* Makes sure that there is a reply, whatever the handler did. */
+/* Makes sure that there is a reply, whatever the handler did. Where the body could not be
+ * read and the handler says no more than that, what reading said is told. */
 static void finish(struct exchange *x, enum err code)
 {
-    const struct err_info *info = x->info.code ? &x->info : &x->read_info;
+    bool unread =
+        x->read_info.code && (!x->info.code || x->info.code == x->read_info.code);
+    const struct err_info *info = unread ? &x->read_info : &x->info;
     if (x->submitted)
         x->handler_end = clock_monotonic();
     if (x->opened)

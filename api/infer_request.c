@@ -94,9 +94,6 @@ enum err infer_acquire(struct exchange *x, const char *name, struct lease *lease
                        struct err_info *info)
 {
     enum err code = registry_acquire(exchange_server(x)->registry, name, lease, info);
-    if (code == ERR_MODEL_NOT_FOUND)
-        return err_set(info, code, "There is no model '%.64s'; GET /models lists them.",
-                       name);
     return code ? err_finish(info, code) : ERR_OK;
 }
 

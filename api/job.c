@@ -9,6 +9,7 @@
 #include "api/resource.h"
 #include "base/memory.h"
 #include "server/server.h"
+#include "server/work.h"
 
 enum { LATEST_POINTS = 256 };
 
@@ -136,6 +137,17 @@ static enum err read_state(struct exchange *x, int *state, struct err_info *info
                          "cancelled, interrupted or diverged.");
 }
 
+static enum err check_type(const char *type, struct err_info *info)
+{
+    if (!type || work_find(works, type))
+        return ERR_OK;
+    char list[64] = "";
+    for (size_t i = 0, at = 0; works[i].name && at < sizeof list; i++)
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "",
+                               works[i].name);
+    return err_set_field(info, ERR_INVALID, "?type", "type is one of: %s", list);
+}
+
 static void print_jobs(struct printer *p, struct store *store, struct job_row *rows,
                        size_t count, bool has_more)
 {
@@ -161,6 +173,8 @@ enum err job_list(struct exchange *x, struct err_info *info)
     enum err code = resource_page_read(x, &page, info);
     if (!code)
         code = read_state(x, &filter.state, info);
+    if (!code)
+        code = check_type(filter.type, info);
     if (code)
         return code;
     struct job_row *rows = memory_new_array(page.limit, sizeof *rows);

@@ -22,8 +22,7 @@ enum err models_find(struct exchange *x, struct model_row *row, struct err_info 
         return code;
     code = store_model_get(exchange_server(x)->store, name, row);
     if (code == ERR_MODEL_NOT_FOUND)
-        return err_set(info, code, "There is no model '%s'; GET /models lists them.",
-                       name);
+        return err_set(info, code, REGISTRY_NO_MODEL, name);
     return code ? err_finish(info, code) : ERR_OK;
 }
 

@@ -125,10 +125,11 @@ static enum err read_query(struct exchange *x, const struct vector_subject *subj
     if (!vectors_of_word(vectors, asked->words[number], to))
         return vector_space_refuse(&subject->space, asked->words[number], pointer,
                                    exchange_errors(x), info);
-    if (cosine && row != VECTORS_NO_ROW && !(vectors->inverse_norm[row] > 0))
-        return field_errors_add(exchange_errors(x), pointer,
-                                "has the zero vector, which has no direction: cosine is "
-                                "undefined; the metrics dot and euclidean are not");
+    if (cosine)
+        code = vector_check_direction(x, subject, row, pointer,
+                                      "; the metrics dot and euclidean are not");
+    if (code)
+        return code;
     if (row != VECTORS_NO_ROW)
         asked->excluded[number * (asked->exclude_count + 1) + question->exclude_count++] =
             row;

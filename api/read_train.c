@@ -328,5 +328,8 @@ enum err read_train(json_t *body, struct train_spec *spec, char **metadata,
     spec->checkpoint_every_s = request.checkpoint_every_s;
     spec->replace = request.replace;
     train_spec_settle(spec);
+    struct err_info info = {0};
+    if (errors->count == before && train_spec_check(spec, &info))
+        add_info(errors, &info);
     return errors->count > before ? ERR_INVALID : ERR_OK;
 }

@@ -18,14 +18,16 @@ struct pair {
     struct span words[2];
 };
 
-static enum err read_request(struct exchange *x, const char *list, size_t most,
-                             struct request *request, struct err_info *info)
+/* `least` to `most` items; both 0: as many as max_inputs allows. */
+static enum err read_request(struct exchange *x, const char *list, size_t least,
+                             size_t most, struct request *request, struct err_info *info)
 {
     const struct field fields[] = {
         VECTOR_MODEL_FIELD(struct request),
         {.name = list,
          .type = FIELD_ARRAY,
          .offset = offsetof(struct request, list),
+         .minimum = (double)least,
          .maximum = (double)most,
          .required = true},
     };
@@ -112,7 +114,7 @@ enum err similarity_post(struct exchange *x, struct err_info *info)
 {
     struct request request;
     struct vector_subject subject;
-    enum err code = read_request(x, "pairs", 0, &request, info);
+    enum err code = read_request(x, "pairs", 0, 0, &request, info);
     if (!code)
         code = vector_check_count(x, json_array_size(request.list), "/pairs", info);
     if (!code)
@@ -165,8 +167,11 @@ static enum err answer_odd(struct exchange *x, const struct vector_subject *subj
         char pointer[32];
         uint32_t row;
         (void)snprintf(pointer, sizeof pointer, "/words/%zu", i);
-        code = vector_worse(code, vector_read_word(x, subject, json_array_get(list, i),
-                                                   pointer, &words[i], &row, info));
+        enum err one = vector_read_word(x, subject, json_array_get(list, i), pointer,
+                                        &words[i], &row, info);
+        if (!one)
+            one = vector_check_direction(x, subject, row, pointer, "");
+        code = vector_worse(code, one);
     }
     if (!code)
         code = queries_odd_one_out(subject->space.vectors, words, count, &odd,
@@ -182,10 +187,8 @@ enum err odd_one_out_post(struct exchange *x, struct err_info *info)
 {
     struct request request;
     struct vector_subject subject;
-    enum err code = read_request(x, "words", VECTOR_WORDS_MAX, &request, info);
-    if (!code && json_array_size(request.list) < ODD_WORDS_MIN)
-        code = field_errors_add(exchange_errors(x), "/words",
-                                "must have at least %d words", ODD_WORDS_MIN);
+    enum err code =
+        read_request(x, "words", ODD_WORDS_MIN, VECTOR_WORDS_MAX, &request, info);
     if (!code)
         code = vector_open(x, request.model, &subject, info);
     if (code)

@@ -139,6 +139,17 @@ enum err vector_read_word(struct exchange *x, const struct vector_subject *subje
     return vector_space_refuse(&subject->space, *word, pointer, exchange_errors(x), info);
 }
 
+enum err vector_check_direction(struct exchange *x, const struct vector_subject *subject,
+                                uint32_t row, const char *pointer, const char *advice)
+{
+    if (row == VECTORS_NO_ROW || subject->space.vectors->inverse_norm[row] > 0)
+        return ERR_OK;
+    return field_errors_add(exchange_errors(x), pointer,
+                            "has the zero vector, which has no direction: cosine is "
+                            "undefined%s",
+                            advice);
+}
+
 enum err vector_worse(enum err a, enum err b)
 {
     return a && !(a == ERR_UNKNOWN_WORDS && b) ? a : b;

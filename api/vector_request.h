@@ -79,6 +79,13 @@ MUST_CHECK enum err vector_read_word(struct exchange *x,
                                      struct span *word, uint32_t *row,
                                      struct err_info *info);
 
+/* Refuses a row whose vector is zero, for questions of cosines; `row` may be
+ * VECTORS_NO_ROW. `advice` ends the sentence. */
+MUST_CHECK enum err vector_check_direction(struct exchange *x,
+                                           const struct vector_subject *subject,
+                                           uint32_t row, const char *pointer,
+                                           const char *advice);
+
 /* The first error, but ERR_INVALID before ERR_UNKNOWN_WORDS. */
 enum err vector_worse(enum err a, enum err b);
 

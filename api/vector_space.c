@@ -15,17 +15,28 @@ enum { WORD_MAX = 1024, SHOWN_MAX = 40, NEAR = 3, NEAR_TOLD = 8, SENTENCE_MAX = 
 enum err vector_space_of(const struct model *model, struct vector_space *space,
                          struct err_info *info)
 {
-    if (!model->vectors || model->vectors->count == 0)
-        return err_set(info, ERR_NOT_ABLE,
-                       "A model of the kind %s has no word vectors; train one of the "
-                       "kinds skipgram, cbow, glove or svd, or import vectors.",
-                       model->kind->name);
+    enum err code = model_need_vectors(model, info);
+    if (code)
+        return code;
+    const struct tokenizer_settings *settings = tokenizer_get_settings(model->tokenizer);
     *space = (struct vector_space){
         .vectors = model->vectors,
         .tokenizer = model->tokenizer,
-        .lowercase = tokenizer_get_settings(model->tokenizer)->lowercase,
+        .lowercase = settings->lowercase,
+        .pieces = settings->unit == UNIT_BPE,
     };
     return ERR_OK;
+}
+
+/* As it stands, or as the piece that begins a word. */
+static uint32_t find_spelling(const struct vector_space *space, struct span word)
+{
+    char piece[1 + LOWER_SIZE(WORD_MAX)] = " ";
+    uint32_t row = vectors_row_of(space->vectors, word);
+    if (row != VECTORS_NO_ROW || !space->pieces)
+        return row;
+    memcpy(piece + 1, word.bytes, word.size);
+    return vectors_row_of(space->vectors, span_of(piece, 1 + word.size));
 }
 
 bool vector_space_find(const struct vector_space *space, struct span *word, uint32_t *row)
@@ -35,12 +46,11 @@ bool vector_space_find(const struct vector_space *space, struct span *word, uint
     *row = VECTORS_NO_ROW;
     if (word->size == 0 || word->size > WORD_MAX)
         return false;
-    *row = vectors_row_of(vectors, *word);
-    if (*row == VECTORS_NO_ROW && space->lowercase) {
-        *row = vectors_row_of(vectors, span_of(lower, lower_token(*word, lower)));
-        if (*row != VECTORS_NO_ROW)
-            *word = vectors_word(vectors, *row);
-    }
+    *row = find_spelling(space, *word);
+    if (*row == VECTORS_NO_ROW && space->lowercase)
+        *row = find_spelling(space, span_of(lower, lower_token(*word, lower)));
+    if (*row != VECTORS_NO_ROW)
+        *word = vectors_word(vectors, *row);
     return *row != VECTORS_NO_ROW || vectors->subwords;
 }
 

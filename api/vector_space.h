@@ -12,15 +12,17 @@ struct vector_space {
     const struct vectors *vectors; /* borrowed from the model */
     const struct tokenizer *tokenizer;
     bool lowercase; /* the model's texts were */
+    bool pieces;    /* tokens are pieces; those that begin a word begin with a space */
 };
 
 /* ERR_NOT_ABLE when the model has no vectors. */
 MUST_CHECK enum err vector_space_of(const struct model *model, struct vector_space *space,
                                     struct err_info *info);
 
-/* Looks a word up; where the model's texts are lower-cased, so is a word that is unknown
- * as it stands (*word then is the vocabulary's). False when it has no vector; *row is
- * VECTORS_NO_ROW when it has one from its character n-grams only. */
+/* Looks a word up. One that is unknown as it stands is tried lower-cased where the
+ * model's texts are, and in a model of pieces with the space that begins a word (*word
+ * then is the vocabulary's). False when it has no vector; *row is VECTORS_NO_ROW when it
+ * has one from its character n-grams only. */
 MUST_CHECK bool vector_space_find(const struct vector_space *space, struct span *word,
                                   uint32_t *row);
 

@@ -130,9 +130,9 @@ static enum err measure_vectors(const struct exam *exam, const struct model *mod
                                 struct span text, const struct progress *progress,
                                 struct exam_marks *marks, struct err_info *info)
 {
-    if (!model->vectors || model->vectors->count == 0)
-        return err_set(info, ERR_NOT_ABLE, "A model of the kind %s has no word vectors",
-                       model->kind->name);
+    enum err code = model_need_vectors(model, info);
+    if (code)
+        return code;
     bool lowercase = exam->letters == EXAM_LIKE_MODEL
                          ? tokenizer_get_settings(model->tokenizer)->lowercase
                          : exam->letters == EXAM_LOWERCASE;

@@ -41,6 +41,10 @@ struct kind {
      * may be NULL. Doing it again changes nothing. */
     void (*settle)(struct params *params);
 
+    /* Refuses values that are right each for itself but do not go together; may be NULL.
+     * Asked before a training is queued and again before it starts. */
+    enum err (*check)(const struct params *params, struct err_info *info);
+
     /* Trains and writes the whole artefact. ERR_CANCELLED when told to stop. */
     enum err (*train)(const struct train_spec *spec, const struct train_input *input,
                       const struct progress *progress, const struct writer *artefact,

@@ -19,6 +19,7 @@
 
 #define TEXT_MAX (1u << 20)           /* spec and result */
 #define SECTION_MAX ((size_t)1 << 40) /* tokenizer and vocabulary */
+#define NAMES_MAX 256                 /* names of kinds in a sentence */
 
 /* Puts what a save filled and answered with `code`; empties the buffer. */
 static enum err put_buffer(struct artefact_writer *writer, const char *name,
@@ -182,6 +183,23 @@ void model_release(struct model *model)
     artefact_free(model->artefact);
     free(model->bytes);
     free(model);
+}
+
+enum err model_need_vectors(const struct model *model, struct err_info *info)
+{
+    struct buffer able;
+    if (model->vectors && model->vectors->count > 0)
+        return ERR_OK;
+    buffer_init(&able, NAMES_MAX);
+    for (size_t i = 0; kinds[i]; i++)
+        if (kinds[i]->can & CAN_VECTORS)
+            buffer_printf(&able, "%s%s", able.size ? ", " : "", kinds[i]->name);
+    enum err code = err_set(
+        info, ERR_NOT_ABLE,
+        "A model of the kind %s has no word vectors; those of these kinds have: %s",
+        model->kind->name, able.bytes ? able.bytes : "");
+    buffer_fini(&able);
+    return code;
 }
 
 size_t model_memory(const struct model *model)

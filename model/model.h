@@ -54,6 +54,9 @@ MUST_CHECK enum err model_load_component(struct span bytes, unsigned depth,
 struct model *model_retain(struct model *model);
 void model_release(struct model *model);
 
+/* ERR_NOT_ABLE when it has no vectors, naming the kinds that have some. */
+MUST_CHECK enum err model_need_vectors(const struct model *model, struct err_info *info);
+
 /* Bytes of memory it holds. */
 size_t model_memory(const struct model *model);
 

@@ -36,6 +36,10 @@ void train_spec_init(struct train_spec *spec, const struct kind *kind);
  * stored is what is used. Called once all that is given has been read. */
 void train_spec_settle(struct train_spec *spec);
 
+/* Refuses parameters that do not go together; after settling. */
+MUST_CHECK enum err train_spec_check(const struct train_spec *spec,
+                                     struct err_info *info);
+
 /* The text form, one "key value" a line; read back by train_spec_read. */
 struct buffer;
 enum err train_spec_write(const struct train_spec *spec, struct buffer *text);

@@ -32,6 +32,11 @@ void train_spec_settle(struct train_spec *spec)
         spec->kind->settle(&spec->params);
 }
 
+enum err train_spec_check(const struct train_spec *spec, struct err_info *info)
+{
+    return spec->kind->check ? spec->kind->check(&spec->params, info) : ERR_OK;
+}
+
 enum err train_spec_write(const struct train_spec *spec, struct buffer *text)
 {
     const struct tokenizer_settings *tokenizer = &spec->tokenizer;

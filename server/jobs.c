@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "server/jobs_int.h"
 #include "server/ranks.h"
+#include "server/registry.h"
 
 enum { SPEC_MAX = 64 << 10, MOVES_MAX = 5 };
 /* A daemon that dies is rarely its jobs' fault: so many times more of its deaths than of
@@ -143,8 +144,8 @@ static enum err check_resume(struct store *store, const struct train_spec *spec,
     enum err code = store_job_get(store, spec->resume_from, &row);
     job_row_fini(&row);
     if (code == ERR_JOB_NOT_FOUND)
-        return err_set_field(info, ERR_NOT_FOUND, "/resume_from",
-                             "no job has the id \"%.39s\"", spec->resume_from);
+        return err_set_field(info, code, "/resume_from", "no job has the id \"%.39s\"",
+                             spec->resume_from);
     if (!code)
         code = store_checkpoint_latest(store, spec->resume_from, &object, &step);
     if (code == ERR_NOT_FOUND)
@@ -154,8 +155,9 @@ static enum err check_resume(struct store *store, const struct train_spec *spec,
     return code ? err_finish(info, code) : ERR_OK;
 }
 
+/* Adds up what the models that a mixture is made of have. */
 static enum err check_components(struct store *store, const struct train_spec *spec,
-                                 struct err_info *info)
+                                 struct train_estimate *estimate, struct err_info *info)
 {
     const char *names[PARAM_LIST_MAX];
     size_t count = feed_components(spec, names);
@@ -163,27 +165,36 @@ static enum err check_components(struct store *store, const struct train_spec *s
         struct model_row row = {0};
         char pointer[64];
         enum err code = store_model_get(store, names[i], &row);
+        const struct kind *kind = kind_find(row.kind);
+        estimate->parameters += row.parameters;
+        estimate->bytes += row.bytes;
+        estimate->memory_bytes += row.bytes;
         model_row_fini(&row);
         snprintf(pointer, sizeof pointer, "/params/models/%zu", i);
         if (code == ERR_MODEL_NOT_FOUND)
-            return err_set_field(info, code, pointer,
-                                 "no model or alias is named \"%.64s\"", names[i]);
+            return err_set_field(info, code, pointer, REGISTRY_NO_MODEL, names[i]);
         if (code)
             return err_finish(info, code);
+        if (!kind || !(kind->can & CAN_SCORE))
+            return err_set_field(info, ERR_NOT_ABLE, pointer,
+                                 "'%.64s' is of the kind %s, which is no language model",
+                                 names[i], kind ? kind->name : "of another version");
     }
     return ERR_OK;
 }
 
 static enum err check_spec(struct store *store, const struct train_spec *spec,
-                           struct corpus_row *corpus, struct err_info *info)
+                           struct corpus_row *corpus, struct train_estimate *estimate,
+                           struct err_info *info)
 {
     struct corpus_row valid;
+    *estimate = (struct train_estimate){0};
     enum err code = check_corpus(store, spec->corpus, "/corpus", corpus, info);
     if (!code && *spec->valid_corpus)
         code = check_corpus(store, spec->valid_corpus, "/valid", &valid, info);
     if (!code && *spec->resume_from)
         code = check_resume(store, spec, info);
-    return code ? code : check_components(store, spec, info);
+    return code ? code : check_components(store, spec, estimate, info);
 }
 
 static bool is_stopping(struct jobs *jobs)
@@ -234,12 +245,13 @@ enum err jobs_submit(struct jobs *jobs, const struct train_spec *spec,
                      struct job_row *row, bool *existed, struct err_info *info)
 {
     struct corpus_row corpus;
+    struct train_estimate unused;
     *existed = false;
     enum err code = fill_row(spec, metadata, row);
     if (!code)
         code = refuse_when_stopping(jobs, info);
     if (!code)
-        code = check_spec(jobs->setup.store, spec, &corpus, info);
+        code = check_spec(jobs->setup.store, spec, &corpus, &unused, info);
     if (code)
         return err_finish(info, code);
     count_submitting(jobs, 1);
@@ -316,10 +328,13 @@ enum err jobs_estimate(struct jobs *jobs, const struct train_spec *spec,
                        struct train_estimate *estimate, struct err_info *info)
 {
     struct corpus_row corpus;
-    *estimate = (struct train_estimate){0};
-    enum err code = check_spec(jobs->setup.store, spec, &corpus, info);
-    if (code || !spec->kind->estimate)
+    enum err code = check_spec(jobs->setup.store, spec, &corpus, estimate, info);
+    if (code)
         return code;
+    if (!spec->kind->estimate) {
+        estimate->seconds = NAN; /* nobody knows */
+        return ERR_OK;
+    }
     return estimate_from(jobs, spec, &corpus, estimate, info);
 }
 

@@ -412,7 +412,7 @@ static enum err look_up(struct registry *registry, const char *name,
         enum err code = store_model_get(registry->store, name, row);
         if (code)
             return code == ERR_MODEL_NOT_FOUND
-                       ? err_set(info, code, "no model or alias is named \"%.64s\"", name)
+                       ? err_set(info, code, REGISTRY_NO_MODEL, name)
                        : err_finish(info, code);
         lock_take(&registry->lock);
         if (*generation == registry->generation)

@@ -23,6 +23,9 @@ struct lease {
     char digest[STORE_DIGEST_SIZE];
 };
 
+/* What is said of a name that no model and no alias has. */
+#define REGISTRY_NO_MODEL "There is no model '%.64s'; GET /models lists them."
+
 enum model_state { MODEL_UNLOADED, MODEL_LOADING, MODEL_READY, MODEL_FAILED };
 
 MUST_CHECK enum err registry_new(struct store *store, struct metrics *metrics,

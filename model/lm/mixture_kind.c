@@ -276,15 +276,20 @@ static enum err write_mixture(const struct train_spec *spec,
 
 /* ---- the kind ---- */
 
-static enum err check_components(const struct train_spec *spec,
-                                 const struct train_input *input, struct err_info *info)
+static enum err mixture_check(const struct params *params, struct err_info *info)
 {
-    const struct param_value *names = params_value(&spec->params, "models");
-    if (names->list_count < 2)
+    if (params_value(params, "models")->list_count < 2)
         return err_set_field(info, ERR_INVALID, "/params/models",
                              "models must name 2 to %u language models that share a "
                              "vocabulary (default: none)",
                              MIXTURE_PARTS_MAX);
+    return ERR_OK;
+}
+
+static enum err check_components(const struct train_spec *spec,
+                                 const struct train_input *input, struct err_info *info)
+{
+    const struct param_value *names = params_value(&spec->params, "models");
     if (input->component_count != names->list_count)
         return err_set(info, ERR_INTERNAL, "The mixture's models were not handed over");
     return ERR_OK;
@@ -390,6 +395,7 @@ const struct kind kind_mixture = {
     .params = mixture_params,
     .can = CAN_SCORE,
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 1},
+    .check = mixture_check,
     .train = mixture_train,
     .load = mixture_load,
 };

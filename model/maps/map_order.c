@@ -155,10 +155,9 @@ enum err map_order_draw(const struct map_order *order, const struct model *model
     const struct vectors *vectors = model->vectors;
     struct subjects subjects = {0};
     struct map *map = NULL;
-    if (!vectors || vectors->count == 0)
-        return err_set(info, ERR_NOT_ABLE, "A model of the kind %s has no word vectors",
-                       model->kind->name);
-    enum err code = find_subjects(order, vectors, words, &subjects, info);
+    enum err code = model_need_vectors(model, info);
+    if (!code)
+        code = find_subjects(order, vectors, words, &subjects, info);
     if (!code) {
         const struct maps_rows rows = {subjects.rows, subjects.count, vectors->stride,
                                        vectors->dim};

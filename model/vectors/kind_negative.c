@@ -76,8 +76,7 @@ static struct negative_settings settings_of(const struct train_spec *spec)
 
 /* The character n-grams the parameters ask for, indexed; NULL when they ask for none. */
 static enum err make_subwords(const struct train_spec *spec,
-                              const struct id_corpus *corpus, struct subwords **out,
-                              struct err_info *info)
+                              const struct id_corpus *corpus, struct subwords **out)
 {
     *out = NULL;
     uint32_t minimum = (uint32_t)params_number(&spec->params, "min_subword");
@@ -85,15 +84,19 @@ static enum err make_subwords(const struct train_spec *spec,
     uint32_t buckets = (uint32_t)params_number(&spec->params, "subword_buckets");
     if (maximum == 0)
         return ERR_OK;
-    if (minimum == 0)
-        minimum = 1;
-    if (minimum > maximum)
-        return err_set_field(info, ERR_INVALID, "/params/min_subword",
-                             "min_subword must not exceed max_subword");
-    enum err code = subwords_new(minimum, maximum, buckets, out);
+    enum err code = subwords_new(minimum ? minimum : 1, maximum, buckets, out);
     if (!code)
         code = subwords_index(*out, corpus->vocab, VOCAB_RESERVED);
     return code;
+}
+
+static enum err check(const struct params *params, struct err_info *info)
+{
+    double maximum = params_number(params, "max_subword");
+    if (maximum > 0 && params_number(params, "min_subword") > maximum)
+        return err_set_field(info, ERR_INVALID, "/params/min_subword",
+                             "min_subword must not exceed max_subword");
+    return ERR_OK;
 }
 
 static void fill_result(const struct negative_settings *settings,
@@ -124,7 +127,7 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
     struct negative_settings settings = settings_of(spec);
     enum err code = id_corpus_new(spec, input, true, progress, &corpus, info);
     if (!code)
-        code = make_subwords(spec, corpus, &subwords, info);
+        code = make_subwords(spec, corpus, &subwords);
     if (!code)
         code = negative_sampling_new(&settings, corpus, subwords, &trainer);
     if (!code && input->resume.size)
@@ -153,6 +156,7 @@ const struct kind kind_skipgram = {
     .params = negative_params,
     .can = CAN_VECTORS,
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
+    .check = check,
     .train = train,
     .load = vectors_file_load,
     .estimate = vectors_estimate,
@@ -166,6 +170,7 @@ const struct kind kind_cbow = {
     .params = negative_params,
     .can = CAN_VECTORS,
     .tokenizer = {.unit = UNIT_WORD, .segment = SEGMENT_LINE, .min_count = 5},
+    .check = check,
     .train = train,
     .load = vectors_file_load,
     .estimate = vectors_estimate,

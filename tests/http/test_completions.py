@@ -159,9 +159,12 @@ def test_models_are_listed_by_every_name():
     with Firth() as firth:
         firth.learned()
         firth.ok("PATCH", "/models/bigram", {"aliases": ["gpt-like"]})
+        vectors = firth.ask("PUT", "/models/embedder?format=glove", b"cat 1 2\ndog 2 1\n",
+                            ["Content-Type: text/plain"])
+        assert vectors.status == 201, vectors
         listed = firth.ok("GET", "/v1/models")
         assert listed["object"] == "list"
-        assert [model["id"] for model in listed["data"]] == ["bigram", "gpt-like"]
+        assert [model["id"] for model in listed["data"]] == ["embedder", "bigram", "gpt-like"]
         one = firth.ok("GET", "/v1/models/gpt-like")
         assert one["id"] == "gpt-like" and one["object"] == "model" and one["created"] > 0
         assert complete(firth, model="gpt-like")["choices"]

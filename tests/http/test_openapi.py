@@ -239,7 +239,7 @@ def test_answers_with_every_extra_fit():
             "/v1/completions": [{"model": "book3", "echo": True, "logprobs": 5, "n": 2,
                                  "prompt": ["the", "a"]}],
             "/train?dry_run=true": [{"kind": "mixture", "model": "mix", "corpus": "book",
-                                     "params": {"models": ["book3"]}},
+                                     "params": {"models": ["book3", "book3"]}},
                                     {"kind": "ngram", "model": "x", "corpus": "book",
                                      "valid": "book", "budget": {"seconds": 5}}],
         }.items():

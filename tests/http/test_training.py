@@ -108,6 +108,34 @@ def test_a_dry_run_queues_nothing():
         harness.is_problem(firth.post("/train?dry_run=maybe", REQUEST), 422)
 
 
+def test_parameters_that_do_not_go_together_are_refused_at_once():
+    with Firth() as firth:
+        firth.put_corpus()
+        assert firth.ask("PUT", "/models/plane?format=glove", b"cat 1 2\ndog 2 1\n",
+                         ["Content-Type: text/plain"]).status == 201
+        firth.learned()
+        for query in ("", "?dry_run=true"):
+            for kind, params, status, at in (
+                    ("skipgram", {"min_subword": 4, "max_subword": 3}, 422, "/params/min_subword"),
+                    ("mixture", {}, 422, "/params/models"),
+                    ("mixture", {"models": ["bigram"]}, 422, "/params/models"),
+                    ("mixture", {"models": ["bigram", "plane"]}, 422, "/params/models/1"),
+                    ("mixture", {"models": ["bigram", "none"]}, 404, "/params/models/1")):
+                reply = firth.post("/train" + query, {**REQUEST, "kind": kind, "params": params})
+                rows = harness.is_problem(reply, status)["errors"]
+                assert [row["pointer"] for row in rows] == [at], reply
+        mixed = firth.ok("POST", "/train?dry_run=true",
+                         {**REQUEST, "kind": "mixture", "params": {"models": ["bigram"] * 2}})
+        one = firth.ok("GET", "/models/bigram")
+        assert mixed["parameters"] == 2 * one["parameters"], mixed
+        assert mixed["bytes"] == 2 * one["bytes"], mixed
+        assert mixed["estimated_seconds"] is None and mixed["estimated_seconds_undefined"] is True
+        reply = firth.post("/train", {**REQUEST, "resume_from": "job-none"})
+        harness.is_problem(reply, 404, "job_not_found")
+        harness.is_problem(firth.get("/jobs?type=nap"), 422)
+        assert len(firth.ok("GET", "/jobs?type=train")["data"]) == 1
+
+
 def test_defaults_that_hang_on_other_parameters_are_told():
     with Firth() as firth:
         firth.put_corpus()

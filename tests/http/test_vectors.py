@@ -343,7 +343,16 @@ def test_four_vectors_by_hand():
              ("north", math.sqrt(5)), ("northeast", math.sqrt(13)))
         same(ask(vector=[0, 1], k=2), ("north", 1), ("northeast", half))
         same(ask(word="nowhere", metric="euclidean", k=1), ("east", 1))
-        harness.is_problem(firth.post("/neighbors", {"model": "plane", "word": "nowhere"}), 422)
+        for path, body, at in (
+                ("/neighbors", {"word": "nowhere"}, "/word"),
+                ("/analogy", {"a": "east", "b": "nowhere", "c": "west"}, "/b"),
+                ("/analogy", {"queries": [{"positive": ["nowhere"]}]}, "/queries/0/positive/0"),
+                ("/odd-one-out", {"words": ["east", "west", "nowhere"]}, "/words/2")):
+            reply = firth.post(path, {"model": "plane", **body})
+            problem = harness.is_problem(reply, 422, "invalid_value")
+            assert [row["pointer"] for row in problem["errors"]] == [at], problem
+            assert "no direction" in problem["errors"][0]["detail"], problem
+            assert problem["detail"] == "A field is not usable; see errors", problem
         pair = firth.ok("POST", "/similarity", {"model": "plane", "pairs": [
             ["east", "northeast"], ["east", "nowhere"], ["west", "east"]]})["pairs"]
         near(pair[0]["cosine"], half)
@@ -360,6 +369,27 @@ def test_four_vectors_by_hand():
         assert odd["odd_one_out"] == "west"
         rows = firth.ok("POST", "/embed", {"model": "plane", "inputs": ["north", "east west"]})
         assert [r["vector"] for r in rows["vectors"]] == [[0, 2], [0, 0]]
+
+
+def test_a_damaged_upload_says_how():
+    with Firth() as firth:
+        reply = firth.ask("PUT", "/models/plane?format=word2vec", b"no gzip at all",
+                          ["Content-Type: text/plain", "Content-Encoding: gzip"])
+        assert "gzip body is damaged" in harness.is_problem(reply, 400)["detail"], reply
+
+
+def test_words_are_found_as_the_pieces_that_begin_them():
+    with Firth() as firth:
+        firth.put_corpus(text=TEXT)
+        job = firth.train("pieces", kind="lstm", params={"embedding_size": 8, "hidden_size": 8},
+                          tokenizer={"unit": "bpe", "lowercase": True}, budget={"epochs": 1})
+        assert job["state"] == "succeeded", job
+        reply = firth.ok("POST", "/neighbors", {"model": "pieces", "queries": ["King", " king"]})
+        first, second = reply["results"]
+        assert first["query"] == " king" and first["neighbors"], reply
+        assert first["neighbors"] == second["neighbors"], reply
+        harness.is_problem(firth.post("/neighbors", {"model": "pieces", "word": "kingly"}), 422,
+                           "unknown_words")
 
 
 def test_formats_go_in_and_out():
