@@ -133,9 +133,9 @@ enum err train_run(const struct train_spec *spec, const struct train_input *inpu
 {
     memset(result, 0, sizeof *result);
     struct train_input parts = *input;
-    enum err code = train_spec_check(spec, info);
+    enum err code = check_input(input, info);
     if (!code)
-        code = check_input(input, info);
+        code = train_spec_check(spec, info);
     if (code)
         return code;
     split(spec, progress, &parts, result);

@@ -247,8 +247,8 @@ def test_a_killed_daemon_draws_anew():
         waiting = ask(firth, words=WORDS)
         firth.kill()
         with Firth(folder=firth.folder.name) as again:
-            running(again, job)
-            assert again.ok("GET", f"/jobs/{job['id']}")["attempts"] == 2
+            assert harness.wait_for(
+                lambda: again.ok("GET", f"/jobs/{job['id']}")["attempts"] == 2, 10)
             again.ok("POST", f"/jobs/{job['id']}/cancel", status=202)
             ended = again.wait(waiting["id"])
             assert ended["state"] == "succeeded" and ended["attempts"] == 1, ended

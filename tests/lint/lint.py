@@ -170,17 +170,25 @@ def check_exports(files):
                 yield f"{path}:{number}: {name}() is exported but declared in no header"
 
 
+def variables(code):
+    """Name and line of each variable that a file defines for others."""
+    for match in re.finditer(r"^(?!static\b|extern\b|typedef\b)[A-Za-z_][\w *]*?\b(\w+)"
+                             r"(?:\[[^\]]*\])*\s*(?:=[^=]|;)", code, re.M):
+        yield match[1], line_of(code, match.start())
+
+
 def check_twice(files):
     """The linker takes the first of two and says nothing where libraries are archives."""
     seen = {}
     for path in files:
         if not path.endswith(".c"):
             continue
-        for name, number, _, head in functions(without_comments(read(path))):
-            if re.search(r"\bstatic\b", head) or name.isupper():
-                continue
+        code = without_comments(read(path))
+        named = [(name, number) for name, number, _, head in functions(code)
+                 if not re.search(r"\bstatic\b", head) and not name.isupper()]
+        for name, number in named + list(variables(code)):
             if name in seen:
-                yield f"{path}:{number}: {name}() is also defined in {seen[name]}"
+                yield f"{path}:{number}: {name} is also defined in {seen[name]}"
             seen.setdefault(name, f"{path}:{number}")
 
 
@@ -192,7 +200,7 @@ RULES = [
     ("functions, files, headers and lines keep their limits", check_sizes),
     ("every file is in its folder's map", check_file_maps),
     ("exported functions are declared in a header", check_exports),
-    ("no two functions outside static have one name", check_twice),
+    ("no two functions or variables outside static have one name", check_twice),
 ]
 
 
