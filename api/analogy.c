@@ -8,8 +8,6 @@
 #include "api/vector_routes.h"
 #include "base/memory.h"
 
-const char *const vector_methods[] = {"3cosadd", "3cosmul", NULL};
-
 struct question {
     json_t *a, *b, *c, *positive, *negative;
 };
@@ -39,7 +37,7 @@ static const struct field request_fields[] = {
     {MEMBER(queries), .type = FIELD_ARRAY},
     {MEMBER(k), .type = FIELD_INTEGER, .minimum = 1, .maximum = VECTOR_K_MAX},
     {MEMBER(restrict_vocab), .type = FIELD_INTEGER, .minimum = 1, .maximum = UINT32_MAX},
-    {MEMBER(method), .type = FIELD_CHOICE, .choices = vector_methods},
+    {MEMBER(method), .type = FIELD_CHOICE, .choices = analogy_method_names},
     {MEMBER(exclude_inputs), .type = FIELD_FLAG},
     {MEMBER(exact), .type = FIELD_FLAG},
 #undef MEMBER
@@ -197,9 +195,9 @@ static enum err reply(struct exchange *x, const struct vector_subject *subject,
                       const struct request *request, const struct asked *asked,
                       const struct vector_choice *choice)
 {
-    const struct vector_results results = {"method",  vector_methods[request->method],
-                                           choice,    asked->count,
-                                           print_one, asked};
+    const struct vector_results results = {
+        "method", analogy_method_names[request->method], choice, asked->count, print_one,
+        asked};
     return vector_reply(x, subject, &results);
 }
 

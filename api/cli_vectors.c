@@ -13,15 +13,18 @@
 
 enum { WORDS_MAX = 3 };
 
-/* The place of a name in a list; `fallback` for NULL, -1 when it is not there. */
+/* The place of `name` among the choices, of the first when it is NULL; -1: none. */
 static int choice_of(const char *name, const char *const *choices)
 {
-    if (!name)
-        return 0;
-    for (int i = 0; choices[i]; i++)
-        if (strcmp(name, choices[i]) == 0)
-            return i;
-    return -1;
+    return name ? fields_find_choice(choices, name) : 0;
+}
+
+static enum cli_status misuse_choice(const struct cli *cli, const char *name,
+                                     const char *const *choices)
+{
+    char list[80];
+    fields_list_choices(choices, list, sizeof list);
+    return cli_misuse(cli, "there is no '%.40s'; choose one of: %s", name, list);
 }
 
 /* ---- what both commands share ---- */
@@ -74,6 +77,30 @@ static void put_columns(struct cli_asking *asking, const struct neighbour *resul
     }
 }
 
+/* The line of what was found near `word`, or for an analogy (NULL). */
+static enum err put_answers(struct cli_asking *asking, uint64_t number,
+                            const struct span *word, size_t found)
+{
+    const struct question *own = asking->own;
+    const struct vectors *vectors = asking->space.vectors;
+    struct printer *p = &asking->output.printer;
+    if (!asking->cli->arguments.json) {
+        put_columns(asking, own->results, found);
+        return cli_output_end(&asking->output);
+    }
+    printer_open(p, '{');
+    printer_key_integer(p, "id", (int64_t)number);
+    if (word) {
+        printer_key(p, "query");
+        printer_span(p, *word);
+        print_neighbors(p, vectors, (enum metric)own->choice, own->results, found);
+    } else {
+        print_analogy_answers(p, vectors, own->results, found);
+    }
+    printer_close(p, '}');
+    return cli_output_end(&asking->output);
+}
+
 /* The line of an unknown word. */
 static enum err put_unknown(struct cli_asking *asking, uint64_t number,
                             const struct buffer *problem)
@@ -94,9 +121,7 @@ static enum cli_status run(struct cli *cli, const char *chosen,
 {
     struct question question = {.choice = choice_of(chosen, choices)};
     if (question.choice < 0)
-        return cli_misuse(cli, "there is no '%.40s'; choose %s", chosen,
-                          choices == vector_metrics ? "cosine, dot or euclidean"
-                                                    : "3cosadd or 3cosmul");
+        return misuse_choice(cli, chosen, choices);
     if (cli->arguments.k < 1)
         return cli_misuse(cli, "--k is at least 1");
     enum cli_status status = cli_lines(cli, NULL, each, &question);
@@ -145,20 +170,8 @@ static enum err on_word(struct cli_asking *asking, struct span line, uint64_t nu
         code = put_unknown(asking, number, &problem);
     } else if (!code) {
         code = nearest(asking, line, &found);
-        if (!code && asking->cli->arguments.json) {
-            struct printer *p = &asking->output.printer;
-            printer_open(p, '{');
-            printer_key_integer(p, "id", (int64_t)number);
-            printer_key(p, "query");
-            printer_span(p, line);
-            print_neighbors(p, asking->space.vectors, (enum metric)own->choice,
-                            own->results, found);
-            printer_close(p, '}');
-        } else if (!code) {
-            put_columns(asking, own->results, found);
-        }
         if (!code)
-            code = cli_output_end(&asking->output);
+            code = put_answers(asking, number, &line, found);
     }
     buffer_fini(&problem);
     return code ? err_finish(info, code) : ERR_OK;
@@ -166,7 +179,7 @@ static enum err on_word(struct cli_asking *asking, struct span line, uint64_t nu
 
 enum cli_status cli_neighbors(struct cli *cli)
 {
-    return run(cli, cli->arguments.metric, vector_metrics, on_word);
+    return run(cli, cli->arguments.metric, metric_names, on_word);
 }
 
 /* ---- analogy ---- */
@@ -217,17 +230,8 @@ static enum err on_triple(struct cli_asking *asking, struct span line, uint64_t 
         };
         code = queries_analogy(asking->space.vectors, &analogy, 1, &options, own->results,
                                &found, info);
-        if (!code && asking->cli->arguments.json) {
-            struct printer *p = &asking->output.printer;
-            printer_open(p, '{');
-            printer_key_integer(p, "id", (int64_t)number);
-            print_analogy_answers(p, asking->space.vectors, own->results, found);
-            printer_close(p, '}');
-        } else if (!code) {
-            put_columns(asking, own->results, found);
-        }
         if (!code)
-            code = cli_output_end(&asking->output);
+            code = put_answers(asking, number, NULL, found);
     }
     buffer_fini(&problem);
     return code ? err_finish(info, code) : ERR_OK;
@@ -235,7 +239,7 @@ static enum err on_triple(struct cli_asking *asking, struct span line, uint64_t 
 
 enum cli_status cli_analogy(struct cli *cli)
 {
-    return run(cli, cli->arguments.method, vector_methods, on_triple);
+    return run(cli, cli->arguments.method, analogy_method_names, on_triple);
 }
 
 /* ---- evaluate ---- */
@@ -301,7 +305,7 @@ enum err cli_measure(const struct cli *cli, const struct model *model,
     const struct cli_arguments *arguments = &cli->arguments;
     const char *path =
         arguments->analogies ? arguments->analogies : arguments->word_pairs;
-    int method = choice_of(arguments->method, vector_methods);
+    int method = choice_of(arguments->method, analogy_method_names);
     struct vector_space space;
     struct spill *spill = NULL;
     struct span text = {0};

@@ -126,14 +126,11 @@ enum err corpora_text(struct exchange *x, struct err_info *info)
 static enum err read_kind(struct exchange *x, enum corpus_kind *kind,
                           struct err_info *info)
 {
-    const char *text = exchange_query(x, "kind");
-    *kind = CORPUS_TEXT;
-    if (!text || strcmp(text, "text") == 0)
-        return ERR_OK;
-    *kind = CORPUS_PARALLEL;
-    if (strcmp(text, "parallel") == 0)
-        return ERR_OK;
-    return err_set_field(info, ERR_INVALID, "?kind", "kind is text or parallel.");
+    static const char *const names[] = {"text", "parallel", NULL};
+    int choice = CORPUS_TEXT;
+    enum err code = resource_query_choice(x, "kind", names, &choice, info);
+    *kind = (enum corpus_kind)choice;
+    return code;
 }
 
 static enum err too_large(struct exchange *x, struct err_info *info)
@@ -214,25 +211,15 @@ static enum progress_answer vocab_report(void *context, const struct progress_re
 static enum err read_settings(struct exchange *x, struct tokenizer_settings *settings,
                               int64_t *limit, struct err_info *info)
 {
-    const char *unit = exchange_query(x, "unit"), *segment = exchange_query(x, "segment");
     int64_t min_count = 1, max_vocab = 0;
-    int found = UNIT_WORD, cut = SEGMENT_LINE;
-    for (found = unit ? 0 : UNIT_WORD; unit && found < UNIT_COUNT; found++)
-        if (strcmp(unit, text_unit_names[found]) == 0)
-            break;
-    if (found == UNIT_COUNT)
-        return err_set_field(info, ERR_INVALID, "?unit",
-                             "unit is word, whitespace, char or bpe.");
-    for (cut = segment ? 0 : SEGMENT_LINE; segment && cut < SEGMENT_COUNT; cut++)
-        if (strcmp(segment, text_segment_names[cut]) == 0)
-            break;
-    if (cut == SEGMENT_COUNT)
-        return err_set_field(info, ERR_INVALID, "?segment",
-                             "segment is line, sentence or document.");
-    settings->unit = (enum text_unit)found;
-    settings->segment = (enum text_segment)cut;
-    enum err code =
-        exchange_query_flag(x, "lowercase", false, &settings->lowercase, info);
+    int unit = UNIT_WORD, segment = SEGMENT_LINE;
+    enum err code = resource_query_choice(x, "unit", text_unit_names, &unit, info);
+    if (!code)
+        code = resource_query_choice(x, "segment", text_segment_names, &segment, info);
+    settings->unit = (enum text_unit)unit;
+    settings->segment = (enum text_segment)segment;
+    if (!code)
+        code = exchange_query_flag(x, "lowercase", false, &settings->lowercase, info);
     if (!code)
         code = exchange_query_integer(x, "min_count", 1, UINT32_MAX, 1, &min_count, info);
     if (!code)
@@ -291,8 +278,7 @@ enum err corpora_vocab(struct exchange *x, struct err_info *info)
     if (!code)
         code = read_settings(x, &settings, &limit, info);
     if (!code)
-        code = corpus_text_open(&corpus, server->store, name, server->scratch,
-                                info);
+        code = corpus_text_open(&corpus, server->store, name, server->scratch, info);
     if (code)
         return code;
     code = tokenizer_train(&settings, corpus.text, &progress, &tokenizer, info);

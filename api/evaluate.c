@@ -56,7 +56,7 @@ static enum err read_vectors(json_t *object, const char *pointer, struct asked *
          .maximum = UINT32_MAX},
         {MEMBER(lowercase), .type = FIELD_FLAG,
          .given = FIELD_GIVEN(struct measure, lowercase_given)},
-        {MEMBER(method), .type = FIELD_CHOICE, .choices = vector_methods},
+        {MEMBER(method), .type = FIELD_CHOICE, .choices = analogy_method_names},
 #undef MEMBER
     };
     bool analogies = asked->exam.of == EXAM_ANALOGIES;

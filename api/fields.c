@@ -130,22 +130,35 @@ static void read_text(const struct field *field, json_t *value, const char *poin
     memcpy(to, &text, sizeof text);
 }
 
+int fields_find_choice(const char *const *choices, const char *text)
+{
+    for (int i = 0; choices[i]; i++)
+        if (strcmp(text, choices[i]) == 0)
+            return i;
+    return -1;
+}
+
+void fields_list_choices(const char *const *choices, char *list, size_t size)
+{
+    size_t at = 0;
+    list[0] = '\0';
+    for (size_t i = 0; choices[i] && at < size; i++)
+        at +=
+            (size_t)snprintf(list + at, size - at, "%s%s", i > 0 ? ", " : "", choices[i]);
+}
+
 static void read_choice(const struct field *field, json_t *value, const char *pointer,
                         void *to, struct field_errors *errors)
 {
     char list[160];
-    size_t at = 0;
-    list[0] = '\0';
-    for (int i = 0; field->choices[i]; i++) {
-        if (json_is_string(value) &&
-            strcmp(json_string_value(value), field->choices[i]) == 0) {
-            memcpy(to, &i, sizeof i);
-            return;
-        }
-        if (at < sizeof list)
-            at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i > 0 ? ", " : "",
-                                   field->choices[i]);
+    int found = json_is_string(value)
+                    ? fields_find_choice(field->choices, json_string_value(value))
+                    : -1;
+    if (found >= 0) {
+        memcpy(to, &found, sizeof found);
+        return;
     }
+    fields_list_choices(field->choices, list, sizeof list);
     field_errors_add(errors, pointer, "must be one of: %s", list);
 }
 

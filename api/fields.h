@@ -60,6 +60,11 @@ MUST_CHECK enum err fields_read(json_t *object, const char *pointer,
                                 bool ignore_unknown, void *target,
                                 struct field_errors *errors);
 
+/* The place of a text among choices, which end with NULL; -1 when it is none of them. */
+int fields_find_choice(const char *const *choices, const char *text);
+/* "one, two, three", cut to the room there is. */
+void fields_list_choices(const char *const *choices, char *list, size_t size);
+
 /* True for ^[a-z0-9][a-z0-9._-]{0,63}$. */
 bool fields_is_name(const char *text, size_t size);
 

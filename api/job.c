@@ -120,23 +120,6 @@ enum err job_get(struct exchange *x, struct err_info *info)
     return code;
 }
 
-static enum err read_state(struct exchange *x, int *state, struct err_info *info)
-{
-    const char *text = exchange_query(x, "state");
-    *state = -1;
-    if (!text)
-        return ERR_OK;
-    for (int i = 0; i < JOB_STATE_COUNT; i++) {
-        if (strcmp(text, job_state_names[i]) == 0) {
-            *state = i;
-            return ERR_OK;
-        }
-    }
-    return err_set_field(info, ERR_INVALID, "?state",
-                         "state is queued, running, paused, succeeded, failed, "
-                         "cancelled, interrupted or diverged.");
-}
-
 static enum err check_type(const char *type, struct err_info *info)
 {
     if (!type || work_find(works, type))
@@ -172,7 +155,7 @@ enum err job_list(struct exchange *x, struct err_info *info)
     bool has_more = false;
     enum err code = resource_page_read(x, &page, info);
     if (!code)
-        code = read_state(x, &filter.state, info);
+        code = resource_query_choice(x, "state", job_state_names, &filter.state, info);
     if (!code)
         code = check_type(filter.type, info);
     if (code)

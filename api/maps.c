@@ -16,10 +16,6 @@ enum { SPEC_MAX = 4096 };
 static const double SEED_MAX = 9007199254740991.0; /* 2^53 - 1 */
 #define TEXT_MAX ((size_t)32 << 20)
 
-static const char *const methods[] = {"pca", "tsne", NULL};
-_Static_assert(MAPS_PCA == 0 && MAPS_TSNE == 1 && MAPS_METHOD_COUNT == 2,
-               "methods are listed in the order of enum maps_method");
-
 struct request {
     const char *model;
     json_t *words;
@@ -35,7 +31,7 @@ static const struct field request_fields[] = {
      .maximum = MAP_ORDER_WORDS_MAX},
     {MEMBER(top), .type = FIELD_INTEGER, .minimum = MAP_ORDER_WORDS_LEAST,
      .maximum = MAP_ORDER_WORDS_MAX},
-    {MEMBER(method), .type = FIELD_CHOICE, .choices = methods},
+    {MEMBER(method), .type = FIELD_CHOICE, .choices = maps_method_names},
     {MEMBER(dims), .type = FIELD_INTEGER, .minimum = 2, .maximum = 3},
     {MEMBER(perplexity), .type = FIELD_NUMBER, .minimum = 1,
      .maximum = MAPS_PERPLEXITY_MAX},

@@ -30,12 +30,10 @@ static const struct field request_fields[] = {
     {MEMBER(exclude), .type = FIELD_ARRAY, .minimum = 0, .maximum = VECTOR_WORDS_MAX},
     {MEMBER(k), .type = FIELD_INTEGER, .minimum = 1, .maximum = VECTOR_K_MAX},
     {MEMBER(restrict_vocab), .type = FIELD_INTEGER, .minimum = 1, .maximum = UINT32_MAX},
-    {MEMBER(metric), .type = FIELD_CHOICE, .choices = vector_metrics},
+    {MEMBER(metric), .type = FIELD_CHOICE, .choices = metric_names},
     {MEMBER(exact), .type = FIELD_FLAG},
 #undef MEMBER
 };
-
-const char *const vector_metrics[] = {"cosine", "dot", "euclidean", NULL};
 
 /* The queries of one request. */
 struct asked {
@@ -198,9 +196,8 @@ static enum err reply(struct exchange *x, const struct vector_subject *subject,
                       const struct request *request, const struct asked *asked,
                       const struct vector_choice *choice)
 {
-    const struct vector_results results = {"metric",  vector_metrics[request->metric],
-                                           choice,    asked->count,
-                                           print_one, asked};
+    const struct vector_results results = {
+        "metric", metric_names[request->metric], choice, asked->count, print_one, asked};
     return vector_reply(x, subject, &results);
 }
 

@@ -108,17 +108,15 @@ struct tokenizer_request {
 enum err read_tokenizer(json_t *object, const char *pointer,
                         struct tokenizer_settings *settings, struct field_errors *errors)
 {
-    static const char *const units[] = {"word", "whitespace", "char", "bpe", NULL};
-    static const char *const segments[] = {"line", "sentence", "document", NULL};
     static const struct field fields[] = {
         {.name = "unit",
          .type = FIELD_CHOICE,
          .offset = offsetof(struct tokenizer_request, unit),
-         .choices = units},
+         .choices = text_unit_names},
         {.name = "segment",
          .type = FIELD_CHOICE,
          .offset = offsetof(struct tokenizer_request, segment),
-         .choices = segments},
+         .choices = text_segment_names},
         {.name = "lowercase",
          .type = FIELD_FLAG,
          .offset = offsetof(struct tokenizer_request, lowercase)},

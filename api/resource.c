@@ -4,7 +4,9 @@
  * nobody has to remember to bump a version. */
 #include "api/resource.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/fields.h"
 #include "server/server.h"
@@ -19,6 +21,23 @@ enum err resource_name(struct exchange *x, const char **name, struct err_info *i
         return err_set_field(info, ERR_INVALID, "/name",
                              "A name is 1 to 64 lower-case letters, digits, '.', '_' and "
                              "'-', and begins with a letter or a digit.");
+    return ERR_OK;
+}
+
+enum err resource_query_choice(struct exchange *x, const char *name,
+                               const char *const *choices, int *choice,
+                               struct err_info *info)
+{
+    const char *text = exchange_query(x, name);
+    char list[120], pointer[40];
+    int found = text ? fields_find_choice(choices, text) : *choice;
+    if (text && found < 0) {
+        fields_list_choices(choices, list, sizeof list);
+        (void)snprintf(pointer, sizeof pointer, "?%s", name);
+        return err_set_field(info, ERR_INVALID, pointer, "%s must be one of: %s", name,
+                             list);
+    }
+    *choice = found;
     return ERR_OK;
 }
 

@@ -12,6 +12,12 @@
 MUST_CHECK enum err resource_name(struct exchange *x, const char **name,
                                   struct err_info *info);
 
+/* The place of ?name= among `choices`, which end with NULL; *choice stays what it is when
+ * the query has none. */
+MUST_CHECK enum err resource_query_choice(struct exchange *x, const char *name,
+                                          const char *const *choices, int *choice,
+                                          struct err_info *info);
+
 /* ?limit= and ?after= of a list. */
 struct resource_page {
     size_t limit;

@@ -5,11 +5,6 @@
 
 #include "api/exchange.h"
 
-/* The metrics by name, in the order of enum metric; ends with NULL. */
-extern const char *const vector_metrics[];
-/* The methods by name, in the order of enum analogy_method; ends with NULL. */
-extern const char *const vector_methods[];
-
 enum err neighbors_post(struct exchange *x, struct err_info *info);
 enum err analogy_post(struct exchange *x, struct err_info *info);
 enum err similarity_post(struct exchange *x, struct err_info *info);

@@ -10,11 +10,12 @@
 
 /* ---- rows ---- */
 
-const char *const job_state_names[JOB_STATE_COUNT] = {
+const char *const job_state_names[] = {
     [JOB_QUEUED] = "queued",           [JOB_RUNNING] = "running",
     [JOB_PAUSED] = "paused",           [JOB_SUCCEEDED] = "succeeded",
     [JOB_FAILED] = "failed",           [JOB_CANCELLED] = "cancelled",
     [JOB_INTERRUPTED] = "interrupted", [JOB_DIVERGED] = "diverged",
+    [JOB_STATE_COUNT] = NULL,
 };
 
 bool job_state_finished(enum job_state state)

@@ -153,7 +153,7 @@ enum job_state {
     JOB_DIVERGED,
     JOB_STATE_COUNT
 };
-extern const char *const job_state_names[JOB_STATE_COUNT];
+extern const char *const job_state_names[]; /* in their order, then NULL */
 /* Succeeded, failed, cancelled, interrupted or diverged: nothing will happen to it. */
 bool job_state_finished(enum job_state state);
 

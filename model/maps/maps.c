@@ -13,7 +13,7 @@
 /* With fewer points a step is done before a second thread has started. */
 enum { POINTS_A_THREAD = 500 };
 
-const char *const maps_method_names[MAPS_METHOD_COUNT] = {"pca", "tsne"};
+const char *const maps_method_names[] = {"pca", "tsne", NULL};
 
 struct maps_settings maps_defaults(enum maps_method method)
 {

@@ -20,7 +20,7 @@ struct maps_rows {
 };
 
 enum maps_method { MAPS_PCA, MAPS_TSNE, MAPS_METHOD_COUNT };
-extern const char *const maps_method_names[MAPS_METHOD_COUNT]; /* "pca", "tsne" */
+extern const char *const maps_method_names[]; /* "pca", "tsne", NULL */
 
 struct maps_settings {
     enum maps_method method;

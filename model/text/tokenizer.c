@@ -13,8 +13,8 @@
 #define MAGIC "FTOK"
 #define VERSION 1u
 
-const char *const text_unit_names[UNIT_COUNT] = {"word", "whitespace", "char", "bpe"};
-const char *const text_segment_names[SEGMENT_COUNT] = {"line", "sentence", "document"};
+const char *const text_unit_names[] = {"word", "whitespace", "char", "bpe", NULL};
+const char *const text_segment_names[] = {"line", "sentence", "document", NULL};
 
 struct tokenizer_head {
     char magic[4];

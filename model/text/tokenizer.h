@@ -29,8 +29,8 @@ struct tokenizer_settings {
                            tokens learned, the 256 bytes included; 0: 8000 */
 };
 
-extern const char *const text_unit_names[UNIT_COUNT];
-extern const char *const text_segment_names[SEGMENT_COUNT];
+extern const char *const text_unit_names[]; /* in their order, then NULL */
+extern const char *const text_segment_names[];
 
 struct tokenizer;
 

@@ -11,7 +11,7 @@
 #include "model/vectors/hnsw.h"
 #include "model/vectors/kernels.h"
 
-const char *const analogy_method_names[ANALOGY_METHOD_COUNT] = {"3cosadd", "3cosmul"};
+const char *const analogy_method_names[] = {"3cosadd", "3cosmul", NULL};
 
 static bool is_excluded(const struct search_question *question, uint32_t row)
 {

@@ -21,7 +21,7 @@ MUST_CHECK enum err queries_nearest(const struct vectors *vectors,
                                     struct neighbour *results, size_t *found);
 
 enum analogy_method { ANALOGY_ADD, ANALOGY_MULTIPLY, ANALOGY_METHOD_COUNT };
-extern const char *const analogy_method_names[ANALOGY_METHOD_COUNT]; /* "3cosadd" … */
+extern const char *const analogy_method_names[]; /* "3cosadd", …, NULL */
 
 /* Words that the answer is like and unlike. "a is to b as c is to ?": positive b and c,
  * negative a. */

@@ -20,7 +20,7 @@
 #include "base/parallel.h"
 #include "model/vectors/kernels.h"
 
-const char *const metric_names[METRIC_COUNT] = {"cosine", "dot", "euclidean"};
+const char *const metric_names[] = {"cosine", "dot", "euclidean", NULL};
 
 enum {
     BLOCK = 512,          /* rows scored together */

@@ -7,7 +7,7 @@
 #include "model/vectors/vectors.h"
 
 enum metric { METRIC_COSINE, METRIC_DOT, METRIC_EUCLIDEAN, METRIC_COUNT };
-extern const char *const metric_names[METRIC_COUNT]; /* "cosine", "dot", "euclidean" */
+extern const char *const metric_names[]; /* "cosine", …, NULL */
 
 /* A question asks for the rows nearest to one vector, or, where it has several, for
  * those of the greatest product of (1 + cos)/2 over the first `positives` vectors,

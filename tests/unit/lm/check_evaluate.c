@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/random.h"
 #include "model/lm/evaluate.h"
 #include "model/train.h"
 #include "tests/unit/lm/toy.h"
@@ -40,24 +39,13 @@ START_TEST(by_hand)
 }
 END_TEST
 
-static void random_corpus(struct buffer *text, size_t lines)
-{
-    struct random random;
-    random_seed(&random, 4, 0);
-    for (size_t i = 0; i < lines; i++) {
-        for (uint64_t left = random_below(&random, 30); left > 0; left--)
-            buffer_append_text(text, random_below(&random, 9) ? "a " : "q ");
-        buffer_append_char(text, '\n');
-    }
-}
-
 START_TEST(threads_agree)
 {
     struct toy *toy = abc();
     struct buffer text;
     struct evaluation one, many;
     buffer_init(&text, 1 << 24);
-    random_corpus(&text, 5000); /* several blocks */
+    toy_random_lines(&text, 5000, 30, "q "); /* several blocks */
     struct span corpus = span_of(text.bytes, text.size);
     ck_assert_int_eq(
         evaluate_perplexity(&toy->lm, toy->tokenizer, toy->vocab, corpus, 1, NULL, &one),
@@ -137,7 +125,7 @@ START_TEST(can_be_stopped)
     double fraction = -1;
     struct progress progress = {.context = &fraction, .report = stop};
     buffer_init(&text, 1 << 24);
-    random_corpus(&text, 9000);
+    toy_random_lines(&text, 9000, 30, "q ");
     struct span corpus = span_of(text.bytes, text.size);
     for (unsigned threads = 1; threads < 4; threads++)
         ck_assert_int_eq(evaluate_perplexity(&toy->lm, toy->tokenizer, toy->vocab, corpus,

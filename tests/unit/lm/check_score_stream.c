@@ -96,17 +96,6 @@ START_TEST(every_line_is_a_segment)
 }
 END_TEST
 
-static void random_lines(struct buffer *text, size_t lines)
-{
-    struct random random;
-    random_seed(&random, 4, 0);
-    for (size_t i = 0; i < lines; i++) {
-        for (uint64_t left = random_below(&random, 40); left > 0; left--)
-            buffer_append_text(text, random_below(&random, 9) ? "a " : "qqq ");
-        buffer_append_char(text, '\n');
-    }
-}
-
 START_TEST(many_blocks_and_totals)
 {
     struct toy *toy = abc();
@@ -114,7 +103,7 @@ START_TEST(many_blocks_and_totals)
     struct collected collected = {.toy = toy};
     struct score_sums with, without;
     buffer_init(&text, 1 << 24);
-    random_lines(&text, 20000);
+    toy_random_lines(&text, 20000, 40, "qqq ");
     struct span all = span_of(text.bytes, text.size);
     ck_assert_uint_gt(all.size, 512 << 10);
     ck_assert_int_eq(run(toy, all, 100000, &collected, &with, NULL), ERR_OK);
@@ -215,7 +204,7 @@ START_TEST(a_bad_byte_is_placed)
     struct score_sums total;
     struct err_info info = {0};
     buffer_init(&text, 1 << 24);
-    random_lines(&text, 20000);
+    toy_random_lines(&text, 20000, 40, "qqq ");
     size_t offset = text.size + 2;
     buffer_append_text(&text, "a \xff\n");
     ck_assert_int_eq(run(toy, span_of(text.bytes, text.size), 65536, NULL, &total, &info),

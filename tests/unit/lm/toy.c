@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "tests/support/unit.h"
 
 static const struct toy *toy_of(const struct lm *lm)
@@ -151,4 +152,16 @@ void toy_row(struct toy *toy, const char *from, const char *row)
 double toy_p(const struct toy *toy, const char *from, const char *to)
 {
     return toy_row_at(toy, from)[toy_id(toy, to)];
+}
+
+void toy_random_lines(struct buffer *text, size_t lines, unsigned longest,
+                      const char *rare)
+{
+    struct random random;
+    random_seed(&random, 4, 0);
+    for (size_t i = 0; i < lines; i++) {
+        for (uint64_t left = random_below(&random, longest); left > 0; left--)
+            buffer_append_text(text, random_below(&random, 9) ? "a " : rare);
+        buffer_append_char(text, '\n');
+    }
 }

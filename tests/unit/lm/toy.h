@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/buffer.h"
 #include "model/lm/lm.h"
 #include "model/lm/target.h"
 #include "model/text/tokenizer.h"
@@ -34,6 +35,11 @@ void toy_row(struct toy *toy, const char *from, const char *row);
 
 /* p(to | from). */
 double toy_p(const struct toy *toy, const char *from, const char *to);
+
+/* Appends `lines` lines of up to `longest` words, the same ones each time; one in nine is
+ * `rare`, the others "a ". */
+void toy_random_lines(struct buffer *text, size_t lines, unsigned longest,
+                      const char *rare);
 
 #define near_to(a, b, tolerance) ck_assert_double_eq_tol((a), (b), (tolerance))
 
