@@ -479,7 +479,7 @@ START_TEST(what_is_named_must_exist)
     info = (struct err_info){0};
     snprintf(spec.resume_from, sizeof spec.resume_from, "job-none");
     ck_assert_int_eq(jobs_submit(jobs, &spec, NULL, NULL, NULL, &row, &existed, &info),
-                     ERR_NOT_FOUND);
+                     ERR_JOB_NOT_FOUND);
     ck_assert_str_eq(info.pointer, "/resume_from");
     job_row_fini(&row);
     spec = temporary_spec("new", "book");
