@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/lm/lm_stream.h"
+
 enum option_type { OPTION_TEXT, OPTION_INTEGER, OPTION_NUMBER, OPTION_FLAG, OPTION_LIST };
 
 struct option {
@@ -20,8 +22,6 @@ struct option {
     const char *help;
 };
 
-#define AT(member) offsetof(struct cli_arguments, member)
-#define GIVEN(member) (AT(member) + 1)
 enum {
     CLI_WORDS = CLI_NEIGHBORS | CLI_ANALOGY,
     CLI_ASK = CLI_SCORE | CLI_NEXT | CLI_GENERATE | CLI_EVALUATE | CLI_WORDS,
@@ -32,124 +32,156 @@ enum {
     CLI_SOME = ~0
 };
 
+#define ROW(name_, type_, member_, commands_, ...)                                       \
+    {                                                                                    \
+        .name = name_, .type = type_, .offset = offsetof(struct cli_arguments, member_), \
+        .commands = (unsigned)(commands_), __VA_ARGS__                                   \
+    }
+#define FLAG(name_, member_, commands_, help_)                                           \
+    ROW(name_, OPTION_FLAG, member_, commands_, .help = help_)
+#define TEXT(name_, member_, commands_, value_, help_)                                   \
+    ROW(name_, OPTION_TEXT, member_, commands_, .value = value_, .help = help_)
+#define LIST(name_, member_, commands_, value_, help_)                                   \
+    ROW(name_, OPTION_LIST, member_, commands_, .value = value_, .help = help_)
+#define RANGE(minimum_, maximum_) .minimum = minimum_, .maximum = maximum_
+#define INTEGER(name_, member_, commands_, value_, least_, most_, help_)                 \
+    ROW(name_, OPTION_INTEGER, member_, commands_, .value = value_,                      \
+        RANGE(least_, most_), .help = help_)
+#define NUMBER(name_, member_, commands_, value_, least_, most_, help_)                  \
+    ROW(name_, OPTION_NUMBER, member_, commands_, .value = value_, RANGE(least_, most_), \
+        .help = help_)
+/* Those whose being given counts have a bool NAME_given beside them. */
+#define GIVEN(member_) .given = offsetof(struct cli_arguments, member_##_given) + 1
+#define INTEGER_GIVEN(name_, member_, commands_, value_, least_, most_, help_)           \
+    ROW(name_, OPTION_INTEGER, member_, commands_, .value = value_,                      \
+        RANGE(least_, most_), GIVEN(member_), .help = help_)
+#define NUMBER_GIVEN(name_, member_, commands_, value_, least_, most_, help_)            \
+    ROW(name_, OPTION_NUMBER, member_, commands_, .value = value_, RANGE(least_, most_), \
+        GIVEN(member_), .help = help_)
+
 static const struct option options[] = {
-    {"store", OPTION_TEXT, AT(store), CLI_ON_STORE, "FILE", 0, 0, 0,
-     "the store; default firth.db"},
-    {"model", OPTION_TEXT, AT(model), CLI_ON_MODEL, "NAME", 0, 0, 0,
-     "a model of the store, by name or alias"},
-    {"model-file", OPTION_TEXT, AT(model_file), CLI_TRAIN | CLI_ASK, "FILE", 0, 0, 0,
-     "a model file instead of a store (train: write it there)"},
-    {"kind", OPTION_TEXT, AT(kind), CLI_TRAIN, "KIND", 0, 0, 0,
-     "what to train; the kinds are listed below"},
-    {"corpus", OPTION_TEXT, AT(corpus), CLI_TRAIN | CLI_EVALUATE, "NAME", 0, 0, 0,
-     "a corpus of the store, or - for standard input (the default)"},
-    {"valid", OPTION_TEXT, AT(valid), CLI_TRAIN, "WHAT", 0, 0, 0,
-     "corpus to measure on, or the fraction kept aside; default 0.05, 0 none"},
-    {"valid-file", OPTION_TEXT, AT(valid_file), CLI_TRAIN, "FILE", 0, 0, 0,
-     "a file to measure on instead"},
-    {"param", OPTION_LIST, AT(params), CLI_TRAIN, "NAME=VALUE", 0, 0, 0,
-     "a parameter of the kind; may be repeated"},
-    {"part", OPTION_LIST, AT(parts), CLI_TRAIN, "FILE", 0, 0, 0,
-     "with --kind mixture and --model-file: the model file of a part; repeated"},
-    {"unit", OPTION_TEXT, AT(unit), CLI_TRAIN | CLI_IMPORT, "UNIT", 0, 0, 0,
-     "tokens are: word, whitespace, char or bpe"},
-    {"segment", OPTION_TEXT, AT(segment), CLI_TRAIN, "HOW", 0, 0, 0,
-     "segments are: line, sentence or document"},
-    {"lowercase", OPTION_FLAG, AT(lowercase), CLI_TRAIN | CLI_IMPORT, NULL, 0, 0, 0,
-     "make texts lower-case"},
-    {"min-count", OPTION_INTEGER, AT(min_count), CLI_TRAIN, "N", 1, 4294967295.0, 0,
-     "rarer words become <unk>"},
-    {"max-vocab", OPTION_INTEGER, AT(max_vocab), CLI_TRAIN, "N", 0, 1073741824, 0,
-     "most words of the vocabulary; 0: no limit"},
-    {"threads", OPTION_INTEGER, AT(threads), CLI_TRAIN | CLI_EVALUATE, "N", 0, 64, 0,
-     "0: all cores"},
-    {"epochs", OPTION_NUMBER, AT(epochs), CLI_TRAIN, "N", 0, 1e9, 0,
-     "passes over the corpus; 0: the kind's default"},
-    {"seconds", OPTION_NUMBER, AT(seconds), CLI_TRAIN, "N", 0, 1e9, 0,
-     "stop learning after this time; 0: no limit"},
-    {"patience", OPTION_INTEGER, AT(patience), CLI_TRAIN, "N", 0, 1e6, 0,
-     "stop after so many validations without a better one; 0: never"},
-    {"memory", OPTION_INTEGER, AT(memory), CLI_TRAIN, "BYTES", 1048576, 1e15, 0,
-     "for counting; what is more is spilled to disk"},
-    {"scratch", OPTION_TEXT, AT(scratch), CLI_TRAIN | CLI_EVALUATE, "FOLDER", 0, 0, 0,
-     "for temporary files; default: the system's"},
-    {"replace", OPTION_FLAG, AT(replace), CLI_TRAIN | CLI_IMPORT, NULL, 0, 0, 0,
-     "replace a model that has this name"},
-    {"format", OPTION_TEXT, AT(format), CLI_IMPORT | CLI_EXPORT, "FORMAT", 0, 0, 0,
-     "arpa, word2vec, word2vec-bin, glove, or checkpoint (the default), Firth's own"},
-    {"seed", OPTION_INTEGER, AT(seed), CLI_TRAIN | CLI_GENERATE, "N", 0,
-     9007199254740991.0, GIVEN(seed_given), "of the random numbers"},
-    {"k", OPTION_INTEGER, AT(k), CLI_NEXT | CLI_WORDS, "N", 0, 10000, 0,
-     "how many answers; default 10"},
-    {"metric", OPTION_TEXT, AT(metric), CLI_NEIGHBORS, "METRIC", 0, 0, 0,
-     "cosine (the default), dot or euclidean"},
-    {"method", OPTION_TEXT, AT(method), CLI_ANALOGY | CLI_EVALUATE, "METHOD", 0, 0, 0,
-     "of analogies: 3cosadd (the default) or 3cosmul"},
-    {"restrict-vocab", OPTION_INTEGER, AT(restrict_vocab), CLI_WORDS | CLI_EVALUATE, "N",
-     1, 4294967295.0, 0, "of word vectors only the N most frequent"},
-    {"analogies", OPTION_TEXT, AT(analogies), CLI_EVALUATE, "FILE", 0, 0, 0,
-     "answer this file of analogies, four words a line, instead"},
-    {"word-pairs", OPTION_TEXT, AT(word_pairs), CLI_EVALUATE, "FILE", 0, 0, 0,
-     "correlate with this file of word pairs and judgements instead"},
-    {"word", OPTION_LIST, AT(words), CLI_NEXT, "WORD", 0, 0, 0,
-     "also tell this word's probability; may be repeated"},
-    {"temperature", OPTION_NUMBER, AT(temperature), CLI_NEXT | CLI_GENERATE, "T", 0, 100,
-     0, "default 1; 0: only the likeliest token"},
-    {"prompt", OPTION_TEXT, AT(prompt), CLI_GENERATE, "TEXT", 0, 0, 0,
-     "go on from this text instead of from each line of standard input"},
-    {"max-tokens", OPTION_INTEGER, AT(max_tokens), CLI_GENERATE, "N", 0, 1e7, 0,
-     "of each text; default 64"},
-    {"n", OPTION_INTEGER, AT(n), CLI_GENERATE, "N", 1, 128, 0,
-     "texts a prompt; default 1"},
-    {"top-k", OPTION_INTEGER, AT(top_k), CLI_GENERATE, "N", 0, 1e6, 0,
-     "draw among the k likeliest; 0: all"},
-    {"top-p", OPTION_NUMBER, AT(top_p), CLI_GENERATE, "P", 0, 1, 0,
-     "draw among the likeliest that have this probability together"},
-    {"stop", OPTION_LIST, AT(stops), CLI_GENERATE, "TEXT", 0, 0, 0,
-     "a text that ends an output; may be repeated"},
-    {"tokens", OPTION_FLAG, AT(tokens), CLI_SCORE, NULL, 0, 0, 0,
-     "tell every token's log-probability, too"},
-    {"totals", OPTION_FLAG, AT(totals), CLI_SCORE, NULL, 0, 0, 0,
-     "only the totals, no line for each input (fastest)"},
-    {"no-bos", OPTION_FLAG, AT(no_bos), CLI_SCORE, NULL, 0, 0, 0,
-     "a line does not begin a segment"},
-    {"no-eos", OPTION_FLAG, AT(no_eos), CLI_SCORE, NULL, 0, 0, 0,
-     "do not score the end of a line"},
-    {"oov", OPTION_TEXT, AT(oov), CLI_SCORE, "HOW", 0, 0, 0,
-     "unknown words: unk (score as <unk>, the default), skip or error"},
-    {"carry", OPTION_FLAG, AT(carry), CLI_IN_ORDER, NULL, 0, 0, 0,
-     "the input is one text in order: a neural model's state goes on from line to line"},
-    {"cache", OPTION_FLAG, AT(cache), CLI_IN_ORDER, NULL, 0, 0, 0,
-     "carry, and mix in a cache of recent words (the usual settings)"},
-    {"cache-size", OPTION_INTEGER, AT(cache_size), CLI_IN_ORDER, "N", 1, 16384,
-     GIVEN(cache_size_given), "tokens the cache remembers; default 2000"},
-    {"cache-theta", OPTION_NUMBER, AT(cache_theta), CLI_IN_ORDER, "T", 0, 100,
-     GIVEN(cache_theta_given), "how sharply likeness of contexts counts; default 0.3"},
-    {"cache-weight", OPTION_NUMBER, AT(cache_weight), CLI_IN_ORDER, "W", 0, 0.999,
-     GIVEN(cache_weight_given), "of the cache in the mixture; default 0.1"},
-    {"dynamic", OPTION_FLAG, AT(dynamic), CLI_IN_ORDER, NULL, 0, 0, 0,
-     "carry, and adapt a neural model to the text scored so far"},
-    {"dynamic-rate", OPTION_NUMBER, AT(dynamic_rate), CLI_IN_ORDER, "R", 1e-9, 10,
-     GIVEN(dynamic_rate_given), "learning rate of the adaptation; default 0.004"},
-    {"dynamic-decay", OPTION_NUMBER, AT(dynamic_decay), CLI_IN_ORDER, "D", 0, 1,
-     GIVEN(dynamic_decay_given),
-     "share of the way back to the original, each step; default 0.001"},
-    {"dynamic-steps", OPTION_INTEGER, AT(dynamic_steps), CLI_IN_ORDER, "N", 1, 256,
-     GIVEN(dynamic_steps_given),
-     "tokens between two steps of the adaptation; default 20"},
-    {"log-base", OPTION_INTEGER, AT(log_base), CLI_ASK & ~CLI_WORDS, "2|10", 2, 10, 0,
-     "of all logarithms; default: natural"},
-    {"label", OPTION_TEXT, AT(label), CLI_KEYS, "TEXT", 0, 0, 0,
-     "what the new key is for"},
-    {"scope", OPTION_TEXT, AT(scope), CLI_KEYS, "LIST", 0, 0, 0,
-     "of the new key: read, train, admin, by comma; default read"},
-    {"json", OPTION_FLAG, AT(json), CLI_TRAIN | CLI_ASK | CLI_IMPORT | CLI_KEYS, NULL, 0,
-     0, 0, "JSON instead of columns, one object a line"},
-    {"quiet", OPTION_FLAG, AT(quiet), CLI_TRAIN | CLI_ASK, NULL, 0, 0, 0,
-     "no progress and no totals on standard error"},
-    {"help", OPTION_FLAG, AT(help), (unsigned)CLI_SOME, NULL, 0, 0, 0, "this page"},
+    TEXT("store", store, CLI_ON_STORE, "FILE", "the store"),
+    TEXT("model", model, CLI_ON_MODEL, "NAME", "a model of the store, by name or alias"),
+    TEXT("model-file", model_file, CLI_TRAIN | CLI_ASK, "FILE",
+         "a model file instead of a store (train: write it there)"),
+    TEXT("kind", kind, CLI_TRAIN, "KIND", "what to train; the kinds are listed below"),
+    TEXT("corpus", corpus, CLI_TRAIN | CLI_EVALUATE, "NAME",
+         "a corpus of the store, or - for standard input (the default)"),
+    TEXT("valid", valid, CLI_TRAIN, "WHAT",
+         "corpus to measure on, or the fraction kept aside; default 0.05, 0 none"),
+    TEXT("valid-file", valid_file, CLI_TRAIN, "FILE", "a file to measure on instead"),
+    LIST("param", params, CLI_TRAIN, "NAME=VALUE",
+         "a parameter of the kind; may be repeated"),
+    LIST("part", parts, CLI_TRAIN, "FILE",
+         "with --kind mixture and --model-file: the model file of a part; repeated"),
+    TEXT("unit", unit, CLI_TRAIN | CLI_IMPORT, "UNIT",
+         "tokens are: word, whitespace, char or bpe"),
+    TEXT("segment", segment, CLI_TRAIN, "HOW",
+         "segments are: line, sentence or document"),
+    FLAG("lowercase", lowercase, CLI_TRAIN | CLI_IMPORT, "make texts lower-case"),
+    INTEGER("min-count", min_count, CLI_TRAIN, "N", 1, 4294967295.0,
+            "rarer words become <unk>"),
+    INTEGER("max-vocab", max_vocab, CLI_TRAIN, "N", 0, 1073741824,
+            "most words of the vocabulary; 0: no limit"),
+    INTEGER("threads", threads, CLI_TRAIN | CLI_EVALUATE, "N", 0, 64, "0: all cores"),
+    NUMBER("epochs", epochs, CLI_TRAIN, "N", 0, 1e9,
+           "passes over the corpus; 0: the kind's default"),
+    NUMBER("seconds", seconds, CLI_TRAIN, "N", 0, 1e9,
+           "stop learning after this time; 0: no limit"),
+    INTEGER("patience", patience, CLI_TRAIN, "N", 0, 1e6,
+            "stop after so many validations without a better one; 0: never"),
+    INTEGER("memory", memory, CLI_TRAIN, "BYTES", 1048576, 1e15,
+            "for counting; what is more is spilled to disk"),
+    TEXT("scratch", scratch, CLI_TRAIN | CLI_EVALUATE, "FOLDER",
+         "for temporary files; default: the system's"),
+    FLAG("replace", replace, CLI_TRAIN | CLI_IMPORT,
+         "replace a model that has this name"),
+    TEXT("format", format, CLI_IMPORT | CLI_EXPORT, "FORMAT",
+         "arpa, word2vec, word2vec-bin, glove, or checkpoint (the default), Firth's own"),
+    INTEGER_GIVEN("seed", seed, CLI_TRAIN | CLI_GENERATE, "N", 0, 9007199254740991.0,
+                  "of the random numbers"),
+    INTEGER("k", k, CLI_NEXT | CLI_WORDS, "N", 0, 10000, "how many answers"),
+    TEXT("metric", metric, CLI_NEIGHBORS, "METRIC",
+         "cosine (the default), dot or euclidean"),
+    TEXT("method", method, CLI_ANALOGY | CLI_EVALUATE, "METHOD",
+         "of analogies: 3cosadd (the default) or 3cosmul"),
+    INTEGER("restrict-vocab", restrict_vocab, CLI_WORDS | CLI_EVALUATE, "N", 1,
+            4294967295.0, "of word vectors only the N most frequent"),
+    TEXT("analogies", analogies, CLI_EVALUATE, "FILE",
+         "answer this file of analogies, four words a line, instead"),
+    TEXT("word-pairs", word_pairs, CLI_EVALUATE, "FILE",
+         "correlate with this file of word pairs and judgements instead"),
+    LIST("word", words, CLI_NEXT, "WORD",
+         "also tell this word's probability; may be repeated"),
+    NUMBER("temperature", temperature, CLI_NEXT | CLI_GENERATE, "T", 0, 100,
+           "0: only the likeliest token"),
+    TEXT("prompt", prompt, CLI_GENERATE, "TEXT",
+         "go on from this text instead of from each line of standard input"),
+    INTEGER("max-tokens", max_tokens, CLI_GENERATE, "N", 0, 1e7, "of each text"),
+    INTEGER("n", n, CLI_GENERATE, "N", 1, 128, "texts a prompt"),
+    INTEGER("top-k", top_k, CLI_GENERATE, "N", 0, 1e6,
+            "draw among the k likeliest; 0: all"),
+    NUMBER("top-p", top_p, CLI_GENERATE, "P", 0, 1,
+           "draw among the likeliest that have this probability together"),
+    LIST("stop", stops, CLI_GENERATE, "TEXT",
+         "a text that ends an output; may be repeated"),
+    FLAG("tokens", tokens, CLI_SCORE, "tell every token's log-probability, too"),
+    FLAG("totals", totals, CLI_SCORE,
+         "only the totals, no line for each input (fastest)"),
+    FLAG("no-bos", no_bos, CLI_SCORE, "a line does not begin a segment"),
+    FLAG("no-eos", no_eos, CLI_SCORE, "do not score the end of a line"),
+    TEXT("oov", oov, CLI_SCORE, "HOW",
+         "unknown words: unk (score as <unk>, the default), skip or error"),
+    FLAG("carry", carry, CLI_IN_ORDER,
+         "the input is one text in order: a neural model's state goes on from line to "
+         "line"),
+    FLAG("cache", cache, CLI_IN_ORDER,
+         "carry, and mix in a cache of recent words (the usual settings)"),
+    INTEGER_GIVEN("cache-size", cache_size, CLI_IN_ORDER, "N", 1, 16384,
+                  "tokens the cache remembers"),
+    NUMBER_GIVEN("cache-theta", cache_theta, CLI_IN_ORDER, "T", 0, 100,
+                 "how sharply likeness of contexts counts"),
+    NUMBER_GIVEN("cache-weight", cache_weight, CLI_IN_ORDER, "W", 0, 0.999,
+                 "of the cache in the mixture"),
+    FLAG("dynamic", dynamic, CLI_IN_ORDER,
+         "carry, and adapt a neural model to the text scored so far"),
+    NUMBER_GIVEN("dynamic-rate", dynamic_rate, CLI_IN_ORDER, "R", 1e-9, 10,
+                 "learning rate of the adaptation"),
+    NUMBER_GIVEN("dynamic-decay", dynamic_decay, CLI_IN_ORDER, "D", 0, 1,
+                 "share of the way back to the original, each step"),
+    INTEGER_GIVEN("dynamic-steps", dynamic_steps, CLI_IN_ORDER, "N", 1, 256,
+                  "tokens between two steps of the adaptation"),
+    INTEGER("log-base", log_base, CLI_ASK & ~CLI_WORDS, "2|10", 2, 10,
+            "of all logarithms; default: natural"),
+    TEXT("label", label, CLI_KEYS, "TEXT", "what the new key is for"),
+    TEXT("scope", scope, CLI_KEYS, "LIST",
+         "of the new key: read, train, admin, by comma; default read"),
+    FLAG("json", json, CLI_TRAIN | CLI_ASK | CLI_IMPORT | CLI_KEYS,
+         "JSON instead of columns, one object a line"),
+    FLAG("quiet", quiet, CLI_TRAIN | CLI_ASK,
+         "no progress and no totals on standard error"),
+    FLAG("help", help, CLI_SOME, "this page"),
 };
 enum { OPTION_COUNT = sizeof options / sizeof options[0] };
+
+/* What an option is that nobody gives; --help reads it here, too. */
+static struct cli_arguments defaults(void)
+{
+    return (struct cli_arguments){
+        .store = "firth.db",
+        .k = 10,
+        .n = 1,
+        .max_tokens = 64,
+        .temperature = 1,
+        .top_p = 1,
+        .cache_size = (int64_t)lm_cache_usual.size,
+        .cache_theta = lm_cache_usual.theta,
+        .cache_weight = lm_cache_usual.weight,
+        .dynamic_rate = lm_dynamic_usual.rate,
+        .dynamic_decay = lm_dynamic_usual.decay,
+        .dynamic_steps = (int64_t)lm_dynamic_usual.steps,
+    };
+}
 
 static const struct option *find(const struct cli_command *command, const char *name,
                                  size_t size)
@@ -234,6 +266,8 @@ static enum cli_status parse_one(const struct cli_command *command, int argc, ch
     }
     if (set(option, value, arguments))
         return CLI_DONE;
+    if (option->type == OPTION_LIST)
+        return complain(command, "too often: --", option->name);
     fprintf(stderr, "firthd %s: --%s wants a value from %.15g to %.15g, not '%.40s'\n",
             command->name, option->name, option->minimum, option->maximum, value);
     return CLI_USAGE;
@@ -243,12 +277,7 @@ enum cli_status cli_options_parse(const struct cli_command *command, int argc,
                                   char **argv, struct cli_arguments *arguments)
 {
     bool open = true;
-    *arguments = (struct cli_arguments){.store = "firth.db",
-                                        .k = 10,
-                                        .n = 1,
-                                        .max_tokens = 64,
-                                        .temperature = 1,
-                                        .top_p = 1};
+    *arguments = defaults();
     for (int i = 0; i < argc; i++) {
         struct cli_list *rest = &arguments->rest;
         enum cli_status status = CLI_DONE;
@@ -286,8 +315,29 @@ void cli_help_all(FILE *to)
                 "2 wrong usage.\n");
 }
 
+/* "; default 10", where there is one. */
+static void print_default(const struct option *option,
+                          const struct cli_arguments *arguments, FILE *to)
+{
+    const char *at = (const char *)arguments + option->offset;
+    const char *text = NULL;
+    int64_t integer = 0;
+    double number = 0;
+    if (option->type == OPTION_TEXT)
+        memcpy(&text, at, sizeof text);
+    else if (option->type == OPTION_INTEGER)
+        memcpy(&integer, at, sizeof integer);
+    else if (option->type == OPTION_NUMBER)
+        memcpy(&number, at, sizeof number);
+    if (text)
+        fprintf(to, "; default %s", text);
+    else if (integer || number != 0)
+        fprintf(to, "; default %g", integer ? (double)integer : number);
+}
+
 void cli_help_command(const struct cli_command *command, FILE *to)
 {
+    const struct cli_arguments usual = defaults();
     size_t size = strlen(command->summary);
     bool question = size > 0 && command->summary[size - 1] == '?';
     fprintf(to, "usage: firthd %s %s\n\n%s%s\n", command->name, command->usage,
@@ -302,6 +352,8 @@ void cli_help_command(const struct cli_command *command, FILE *to)
         (void)snprintf(name, sizeof name, "--%s%s%s", options[i].name,
                        options[i].value ? " " : "",
                        options[i].value ? options[i].value : "");
-        fprintf(to, "  %-22s %s\n", name, options[i].help);
+        fprintf(to, "  %-22s %s", name, options[i].help);
+        print_default(&options[i], &usual, to);
+        fprintf(to, "\n");
     }
 }

@@ -29,7 +29,7 @@ struct cli_arguments {
     int64_t k, n, max_tokens, top_k, log_base;
     double temperature, top_p;
     bool json, quiet, replace, lowercase, tokens, totals, no_bos, no_eos, help;
-    bool seed_given, temperature_given;
+    bool seed_given;
     bool carry, cache, dynamic;
     int64_t cache_size, dynamic_steps;
     double cache_theta, cache_weight, dynamic_rate, dynamic_decay;

@@ -106,23 +106,16 @@ enum err stream_options_read(const struct stream_request *request, const char *p
 void stream_options_of_arguments(const struct cli_arguments *arguments,
                                  struct lm_stream_options *options)
 {
-    struct settings settings = usual_settings();
+    struct settings settings = {.size = arguments->cache_size,
+                                .theta = arguments->cache_theta,
+                                .weight = arguments->cache_weight,
+                                .rate = arguments->dynamic_rate,
+                                .decay = arguments->dynamic_decay,
+                                .steps = arguments->dynamic_steps};
     bool cache = arguments->cache || arguments->cache_size_given ||
                  arguments->cache_theta_given || arguments->cache_weight_given;
     bool dynamic = arguments->dynamic || arguments->dynamic_rate_given ||
                    arguments->dynamic_decay_given || arguments->dynamic_steps_given;
-    if (arguments->cache_size_given)
-        settings.size = arguments->cache_size;
-    if (arguments->cache_theta_given)
-        settings.theta = arguments->cache_theta;
-    if (arguments->cache_weight_given)
-        settings.weight = arguments->cache_weight;
-    if (arguments->dynamic_rate_given)
-        settings.rate = arguments->dynamic_rate;
-    if (arguments->dynamic_decay_given)
-        settings.decay = arguments->dynamic_decay;
-    if (arguments->dynamic_steps_given)
-        settings.steps = arguments->dynamic_steps;
     settings.carry = arguments->carry || cache || dynamic;
     fill(&settings, cache, dynamic, options);
 }
