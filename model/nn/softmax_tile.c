@@ -33,6 +33,11 @@ size_t tile_room(const struct tiles_part *part)
     return tile_width(part) * (part->size + POINTWISE_LANES);
 }
 
+size_t tile_score_rows(const struct tiles_part *part)
+{
+    return part->dhidden ? tile_rows(part) : PANEL_WIDTH;
+}
+
 size_t tile_width(const struct tiles_part *part)
 {
     size_t width = part->rows ? SCORES / tile_rows(part) / BLOCK * BLOCK : WIDTH_MAX;
@@ -51,8 +56,8 @@ static float *score_of(const struct tile *tile, size_t at, size_t row)
            at * PANEL_WIDTH + row % PANEL_WIDTH;
 }
 
-/* Takes the targets' logits, or leaves the classes out. */
-static void see_targets(const struct tile *tile, size_t first)
+/* Takes the targets' logits from the panel of row `first`, or leaves the classes out. */
+static void see_targets(const struct tile *tile, size_t first, float *panel)
 {
     struct tiles_part *part = tile->part;
     size_t left = part->rows - first, end = left < PANEL_WIDTH ? left : PANEL_WIDTH;
@@ -60,10 +65,11 @@ static void see_targets(const struct tile *tile, size_t first)
         size_t at = part->targets[row] - tile->class;
         if (at >= tile->width)
             continue;
+        float *score = panel + at * PANEL_WIDTH + row - first;
         if (part->own)
-            *score_of(tile, at, row) = LEFT_OUT;
+            *score = LEFT_OUT;
         else
-            part->logprobs[row] = *score_of(tile, at, row);
+            part->logprobs[row] = *score;
     }
 }
 
@@ -98,7 +104,7 @@ void tile_score(const struct tile *tile)
     const struct tiles_part *part = tile->part;
     size_t size = part->size, blocks = (tile->width + BLOCK - 1) / BLOCK;
     for (size_t row = 0; row < part->rows; row += PANEL_WIDTH) {
-        float *scores = score_of(tile, 0, row);
+        float *scores = part->dhidden ? score_of(tile, 0, row) : tile->scores;
         for (size_t i = 0; i < blocks; i++) {
             size_t at = tile->width * i / blocks, end = tile->width * (i + 1) / blocks;
             struct panel_product product = {
@@ -117,7 +123,7 @@ void tile_score(const struct tile *tile)
         }
         if (columns_from(part, row) < PANEL_WIDTH)
             clear_half(tile, scores);
-        see_targets(tile, row);
+        see_targets(tile, row, scores);
         pointwise_columns_max(tile->width, scores, tile->maxima + row);
         pointwise_columns_exp(tile->width, scores, tile->maxima + row, tile->sums + row);
     }

@@ -13,7 +13,7 @@ struct tile {
     size_t class;             /* the first one's number in the part */
     const float *hidden;      /* panels of the hidden vectors [size][rows] */
     const float *hidden_rows; /* panels of the hidden vectors [rows][size] */
-    float *scores;            /* panels of exp(logit - maxima) [width][rows] */
+    float *scores;            /* panels of exp(logit - maxima) [width][tile_score_rows] */
     float *maxima;            /* [rows], in whole panels */
     float *sums;              /* [rows], later the factor from score to gradient */
     float *partial;           /* panels [size][rows]: its thread's hidden gradient */
@@ -23,6 +23,9 @@ struct tile {
 
 /* Rows in whole panels. */
 size_t tile_rows(const struct tiles_part *part);
+
+/* Rows whose scores are kept: all, or without gradients those of one panel at a time. */
+size_t tile_score_rows(const struct tiles_part *part);
 
 /* Floats that tile_differentiate needs of a thread. */
 size_t tile_room(const struct tiles_part *part);

@@ -150,8 +150,9 @@ static bool measure(const struct tiles *tiles, const struct tiles_part *parts,
     for (size_t i = 0; fits && i < tiles->count; i++) {
         const struct tile *tile = &tiles->list[i];
         size_t rows = tile_rows(tile->part), scores = 0;
-        fits = want(rows, tile->width, &scores) && want(rows, 1, floats) &&
-               want(rows, 1, floats) && (!gradients || want(1, scores, floats));
+        fits = want(tile_score_rows(tile->part), tile->width, &scores) &&
+               want(rows, 1, floats) && want(rows, 1, floats) &&
+               (!gradients || want(1, scores, floats));
         widest = scores > widest ? scores : widest;
     }
     for (size_t i = 0; fits && i < count; i++)
@@ -214,7 +215,8 @@ static void place(struct tiles *tiles, const struct tiles_part *parts, size_t co
     tiles->arena_used = 0;
     for (size_t i = 0; i < tiles->count; i++) {
         struct tile *tile = &tiles->list[i];
-        size_t rows = tile_rows(tile->part), scores = rows * tile->width;
+        size_t rows = tile_rows(tile->part);
+        size_t scores = tile_score_rows(tile->part) * tile->width;
         tile->maxima = take(tiles, rows);
         tile->sums = take(tiles, rows);
         if (gradients)
