@@ -8,7 +8,9 @@ cores; a few steps to warm up are not counted. PyTorch has the full softmax.
 
 Debian's PyTorch computes with OpenBLAS, and where that mistakes the processor PyTorch runs
 with kernels of another one: it is measured as it is and with the variable that Firth sets
-for itself (OPENBLAS_CORETYPE), where the two differ. RUNS turns (2), the best counts.
+for itself (OPENBLAS_CORETYPE), where the two differ. Its OpenMP threads spin while OpenBLAS's
+compute; OMP_WAIT_POLICY=passive for the whole run ends that (Firth has no OpenMP). RUNS
+turns (2), the best counts.
 """
 import http.client
 import json

@@ -313,7 +313,7 @@ class Batches:
 
 
 def parity(path, text, valid, tokens, rate, clip):
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     file = ModelFile(path)
     network = from_file(file)
     ids = {word: i for i, word in enumerate(file.words())}
