@@ -6,6 +6,7 @@
 
 #include "api/cli_int.h"
 #include "api/fields.h"
+#include "api/printer.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "storage/digest.h"
@@ -54,6 +55,7 @@ static const struct {
     unsigned scope;
 } scopes[] = {{"read", SCOPE_READ}, {"train", SCOPE_TRAIN}, {"admin", SCOPE_ADMIN}};
 enum { SCOPES = sizeof scopes / sizeof scopes[0], SECRET_WORDS = 4, ID_SIZE = 18 };
+enum { LINE_MAX_BYTES = 4096 };
 
 static bool read_scopes(const char *text, unsigned *set)
 {
@@ -82,13 +84,47 @@ static void put_scopes(FILE *to, unsigned set)
     }
 }
 
-static enum err list_keys(struct store *store)
+/* `secret` only of a new key. */
+static enum err put_json(const struct key_row *row, const char *secret)
+{
+    struct buffer line;
+    struct printer p;
+    buffer_init(&line, LINE_MAX_BYTES);
+    printer_init(&p, &line);
+    printer_open(&p, '{');
+    printer_key_text(&p, "id", row->id);
+    if (secret)
+        printer_key_text(&p, "key", secret);
+    printer_key(&p, "scopes");
+    printer_open(&p, '[');
+    for (size_t i = 0; i < SCOPES; i++)
+        if (row->scopes & scopes[i].scope)
+            printer_text(&p, scopes[i].name);
+    printer_close(&p, ']');
+    printer_key_text(&p, "label", row->label);
+    if (!secret) {
+        printer_key(&p, "created_at");
+        printer_time(&p, row->created_ms);
+    }
+    printer_close(&p, '}');
+    enum err code = buffer_append_char(&line, '\n');
+    if (!code)
+        (void)fwrite(line.bytes, 1, line.size, stdout);
+    buffer_fini(&line);
+    return code;
+}
+
+static enum err list_keys(const struct cli *cli, struct store *store)
 {
     struct key_row *rows = NULL;
     size_t count = 0;
     enum err code = store_key_list(store, &rows, &count);
     for (size_t i = 0; i < count && !code; i++) {
         char created[CLOCK_ISO_SIZE];
+        if (cli->arguments.json) {
+            code = put_json(&rows[i], NULL);
+            continue;
+        }
         clock_iso(rows[i].created_ms, created);
         printf("%s\t", rows[i].id);
         put_scopes(stdout, rows[i].scopes);
@@ -114,6 +150,8 @@ static enum err add_key(const struct cli *cli, struct store *store)
                          random_from_system());
     digest_sha256_bytes(span_of(key, (size_t)size), row.sha256);
     enum err code = store_key_insert(store, &row);
+    if (!code && cli->arguments.json)
+        return put_json(&row, key);
     if (!code)
         printf("%s\n", key);
     return code;
@@ -134,7 +172,7 @@ enum cli_status cli_keys(struct cli *cli)
         return cli_misuse(cli, "--scope is a list out of read, train, admin");
     enum err code = cli_store_open(cli, add, &store, &info);
     if (!code)
-        code = list  ? list_keys(store)
+        code = list  ? list_keys(cli, store)
                : add ? add_key(cli, store)
                      : store_key_delete(store, rest->items[1]);
     if (remove && code == ERR_NOT_FOUND)

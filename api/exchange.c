@@ -225,8 +225,8 @@ enum err exchange_query_integer(const struct exchange *x, const char *name,
     if (!digits || *end || errno || number < minimum || number > maximum) {
         snprintf(pointer, sizeof pointer, "?%s", name);
         return err_set_field(info, ERR_INVALID, pointer,
-                             "must be an integer from %lld to %lld", (long long)minimum,
-                             (long long)maximum);
+                             "%s must be an integer from %lld to %lld", name,
+                             (long long)minimum, (long long)maximum);
     }
     *value = number;
     return ERR_OK;
@@ -243,7 +243,8 @@ enum err exchange_query_flag(const struct exchange *x, const char *name, bool fa
     bool yes = !*text || strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
     if (!yes && strcmp(text, "false") != 0 && strcmp(text, "0") != 0) {
         snprintf(pointer, sizeof pointer, "?%s", name);
-        return err_set_field(info, ERR_INVALID, pointer, "must be true or false");
+        return err_set_field(info, ERR_INVALID, pointer, "%s must be true or false",
+                             name);
     }
     *value = yes;
     return ERR_OK;
@@ -443,10 +444,16 @@ void exchange_make_error(struct exchange *x, enum err code, const struct err_inf
     bool told = info && info->code != ERR_OK && *info->message &&
                 strcmp(info->message, err_text(info->code)) != 0;
     const char *detail = told ? info->message : err_text(code);
+    char several[sizeof info->message + 40];
     if (x->errors.count == 1 && x->errors.rows && !told)
         detail = "A field is not usable; see errors";
     else if (x->errors.count > 1 && !(told && code == ERR_UNKNOWN_WORDS))
         detail = "Some fields are not usable; see errors";
+    else if (x->errors.count > 1) {
+        (void)snprintf(several, sizeof several, "%s %zu more: see errors", detail,
+                       x->errors.count - 1);
+        detail = several;
+    }
     exchange_make_problem(x, status_map(code), err_word(code), detail, info);
 }
 

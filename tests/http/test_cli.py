@@ -284,6 +284,13 @@ def test_keys_open_the_gate():
                   "--scope", "read")[0].strip()
         row = columns(run("keys", "--store", store, "list")[0])[0]
         assert row[0] == key.split(".")[0] and row[1] == "read" and row[3] == "tests"
+        listed = json.loads(run("keys", "--store", store, "--json", "list")[0])
+        assert listed == {"id": row[0], "scopes": ["read"], "label": "tests",
+                          "created_at": row[2]}, listed
+        made = json.loads(run("keys", "--store", store, "add", "--json", "--scope",
+                              "train,admin")[0])
+        assert made["key"].split(".")[0] == made["id"] and made["scopes"] == ["train", "admin"]
+        run("keys", "--store", store, "remove", made["id"])
         with Firth(folder) as firth:
             reply = firth.get("/models")
             assert reply.status == 401 and reply.headers["www-authenticate"].startswith("Bearer")

@@ -392,6 +392,44 @@ def test_words_are_found_as_the_pieces_that_begin_them():
                            "unknown_words")
 
 
+def test_a_page_asks_the_words_of_a_neural_model():
+    page, other = "Origin: https://page.example", "Origin: https://other.example"
+    body = {"model": "neural", "a": "king", "b": "queen", "c": "Land", "k": 2}
+    with Firth(allowed_origins="https://page.example") as firth:
+        firth.put_corpus(text=TEXT)
+        job = firth.train("neural", kind="lstm", params={"embedding_size": 8, "hidden_size": 8},
+                          tokenizer={"unit": "word", "lowercase": True, "min_count": 1},
+                          budget={"epochs": 1})
+        assert job["state"] == "succeeded", job
+        asking = ["Access-Control-Request-Method: POST",
+                  "Access-Control-Request-Headers: content-type"]
+        reply = firth.ask("OPTIONS", "/analogy", headers=[page, *asking])
+        assert reply.status == 204 and "POST" in reply.headers["access-control-allow-methods"]
+        assert reply.headers["access-control-allow-headers"] == "content-type", reply
+        assert reply.headers["access-control-allow-origin"] == "https://page.example", reply
+        reply = firth.post("/analogy", body, [page])
+        assert reply.status == 200 and reply.headers["vary"] == "Origin", reply
+        assert reply.headers["access-control-allow-origin"] == "https://page.example", reply
+        assert len(reply.json()["results"][0]["answers"]) == 2, reply
+        refused = firth.ask("OPTIONS", "/analogy", headers=[other, *asking])
+        assert "access-control-allow-origin" not in refused.headers, refused
+        refused = firth.post("/analogy", body, [other])
+        harness.is_problem(refused, 403, "origin_not_allowed")
+        assert "access-control-allow-origin" not in refused.headers, refused
+        own = vectors_of(firth, "neural", ["king", "queen"])
+        pair = firth.ok("POST", "/similarity", {"model": "neural", "pairs": [["king", "queen"]]})
+        near(pair["pairs"][0]["cosine"], cosine(own["king"], own["queen"]), 1e-5)
+        first = firth.ok("POST", "/neighbors", {"model": "neural", "word": "king", "k": 99})
+        found = {row["word"]: row["similarity"] for row in first["results"][0]["neighbors"]}
+        near(found["queen"], cosine(own["king"], own["queen"]), 1e-5)
+        assert set(found) | {"king"} == set(WORDS), found
+        drawn = firth.ok("POST", "/maps", {"model": "neural", "top": 5}, status=202)
+        assert len(firth.wait(drawn["id"])["result"]["points"]) == 5
+        unknown = firth.post("/similarity", {"model": "neural", "pairs": [["xx", "yy"]]})
+        detail = harness.is_problem(unknown, 422, "unknown_words")["detail"]
+        assert '"xx"' in detail and "1 more: see errors" in detail, detail
+
+
 def test_formats_go_in_and_out():
     with Firth() as firth:
         assert put(firth, word2vec()).status == 201
