@@ -30,7 +30,6 @@ static enum err insert_row(struct database *connection, const struct commit *com
 
 static enum err drop_old(struct database *connection, int64_t job, uint64_t *freed)
 {
-    enum err code = ERR_OK;
     struct statement query = statement_start(
         connection,
         "DELETE FROM checkpoint WHERE job = ?1"
@@ -39,10 +38,7 @@ static enum err drop_old(struct database *connection, int64_t job, uint64_t *fre
         " AND serial IS NOT (SELECT max(serial) FROM checkpoint WHERE job = ?1 AND best)"
         " RETURNING object");
     statement_put_integer(&query, job);
-    while (!code && statement_next(&query))
-        code = object_drops_unlink(connection, statement_integer(&query, 0), freed);
-    enum err ended = statement_end(&query);
-    return code ? code : ended;
+    return object_drops_unlink_all(connection, &query, freed);
 }
 
 static enum err commit_work(struct database *connection, void *argument,

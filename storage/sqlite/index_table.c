@@ -35,14 +35,10 @@ static enum err find_model(struct database *connection, const struct commit *com
 
 enum err index_table_drop(struct database *connection, int64_t serial, uint64_t *freed)
 {
-    enum err code = ERR_OK;
     struct statement query = statement_start(
         connection, "DELETE FROM model_index WHERE model = ? RETURNING object");
     statement_put_integer(&query, serial);
-    while (!code && statement_next(&query))
-        code = object_drops_unlink(connection, statement_integer(&query, 0), freed);
-    enum err ended = statement_end(&query);
-    return code ? code : ended;
+    return object_drops_unlink_all(connection, &query, freed);
 }
 
 static enum err commit_work(struct database *connection, void *argument,

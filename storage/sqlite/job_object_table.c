@@ -25,14 +25,10 @@ enum err job_object_table_place(struct database *connection, int64_t job,
 
 enum err job_object_table_drop(struct database *connection, int64_t job, uint64_t *freed)
 {
-    enum err code = ERR_OK;
     struct statement query = statement_start(
         connection, "DELETE FROM job_object WHERE job = ? RETURNING object");
     statement_put_integer(&query, job);
-    while (!code && statement_next(&query))
-        code = object_drops_unlink(connection, statement_integer(&query, 0), freed);
-    enum err ended = statement_end(&query);
-    return code ? code : ended;
+    return object_drops_unlink_all(connection, &query, freed);
 }
 
 struct get {

@@ -353,14 +353,10 @@ struct removal {
 static enum err unlink_checkpoints(struct database *connection, int64_t job,
                                    uint64_t *freed)
 {
-    enum err code = ERR_OK;
     struct statement query = statement_start(
         connection, "DELETE FROM checkpoint WHERE job = ? RETURNING object");
     statement_put_integer(&query, job);
-    while (!code && statement_next(&query))
-        code = object_drops_unlink(connection, statement_integer(&query, 0), freed);
-    enum err ended = statement_end(&query);
-    return code ? code : ended;
+    return object_drops_unlink_all(connection, &query, freed);
 }
 
 static enum err delete_row(struct database *connection, const struct job_rows_key *key,
@@ -404,9 +400,7 @@ enum err job_table_delete(struct store *store, const char *id)
     struct removal removal = {id, 0};
     struct sqlite_engine *engine = sqlite_engine_of(store);
     enum err code = sqlite_engine_write(store, delete_work, &removal, NULL);
-    if (!code) {
-        atomic_fetch_sub(&engine->used_bytes, removal.freed);
-        object_drops_wake(&engine->drops);
-    }
+    if (!code)
+        sqlite_engine_freed(engine, removal.freed);
     return code;
 }

@@ -308,10 +308,8 @@ enum err model_table_delete(struct store *store, const char *name)
     struct removal removal = {name, 0};
     struct sqlite_engine *engine = sqlite_engine_of(store);
     enum err code = sqlite_engine_write(store, delete_work, &removal, NULL);
-    if (!code) {
-        atomic_fetch_sub(&engine->used_bytes, removal.freed);
-        object_drops_wake(&engine->drops);
-    }
+    if (!code)
+        sqlite_engine_freed(engine, removal.freed);
     return code;
 }
 

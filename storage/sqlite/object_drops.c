@@ -133,6 +133,16 @@ enum err object_drops_unlink(struct database *connection, int64_t object, uint64
     return code ? code : unlink_at(connection, object, clock_wall_ms());
 }
 
+enum err object_drops_unlink_all(struct database *connection, struct statement *objects,
+                                 uint64_t *freed)
+{
+    enum err code = ERR_OK;
+    while (!code && statement_next(objects))
+        code = object_drops_unlink(connection, statement_integer(objects, 0), freed);
+    enum err ended = statement_end(objects);
+    return code ? code : ended;
+}
+
 enum err object_drops_sweep(struct database *connection)
 {
     return database_run(connection, "UPDATE object SET state = 2 WHERE state = 0;"

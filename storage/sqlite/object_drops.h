@@ -9,6 +9,7 @@
 
 #include "base/lock.h"
 #include "storage/sqlite/database.h"
+#include "storage/sqlite/statement.h"
 
 /* An upload that was given up, waiting for its staging object to be unlinked. */
 struct object_drops_abandoned {
@@ -46,6 +47,9 @@ void object_drops_abandon_take(struct object_drops *drops,
 /* Inside a write: no row names the object any more. Adds its bytes to *freed. */
 MUST_CHECK enum err object_drops_unlink(struct database *connection, int64_t object,
                                         uint64_t *freed);
+/* The same for every object in the rows of a statement, which it runs and ends. */
+MUST_CHECK enum err object_drops_unlink_all(struct database *connection,
+                                            struct statement *objects, uint64_t *freed);
 /* After a write that unlinked something was committed: there is work. */
 void object_drops_wake(struct object_drops *drops);
 

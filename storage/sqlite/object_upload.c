@@ -231,8 +231,7 @@ enum err object_upload_commit(struct store_upload *door, write_work *work, void 
         object_upload_abort(door);
         return code;
     }
-    atomic_fetch_sub(&engine->used_bytes, *freed);
-    object_drops_wake(&engine->drops);
+    sqlite_engine_freed(engine, *freed);
     free_upload(upload);
     return ERR_OK;
 }

@@ -80,6 +80,12 @@ static const struct store_ops sqlite_ops = {
     .stats_get = inspect_stats,
 };
 
+void sqlite_engine_freed(struct sqlite_engine *engine, uint64_t bytes)
+{
+    atomic_fetch_sub(&engine->used_bytes, bytes);
+    object_drops_wake(&engine->drops);
+}
+
 enum err sqlite_engine_write(struct store *store, write_work *work, void *argument,
                              struct err_info *info)
 {

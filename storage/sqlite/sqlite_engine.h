@@ -29,6 +29,10 @@ static inline struct sqlite_engine *sqlite_engine_of(struct store *store)
     return (struct sqlite_engine *)(void *)store;
 }
 
+/* After a write that let go of objects was committed: their bytes count no more, and
+ * there is work for the drops. */
+void sqlite_engine_freed(struct sqlite_engine *engine, uint64_t bytes);
+
 /* Runs `work` as a write / as a read and waits for it. */
 MUST_CHECK enum err sqlite_engine_write(struct store *store, write_work *work,
                                         void *argument, struct err_info *info);
