@@ -6,6 +6,7 @@ usage: make bench                       with, in the environment:
   DATA=folder      the corpora (wiki-2m/ …); without it only what needs none is measured
   KENLM=folder     the programs lmplz, build_binary and query
   WORD2VEC=folder GLOVE=folder FASTTEXT=program GENSIM=python3   the peers of the word vectors
+                   (GENSIM: a Python that has gensim and scikit-learn)
   SYNTHETIC=1000000x300   exact search and the index on random vectors, too (long)
   TORCH=python3    a Python that has PyTorch
   ONLY=ngram,http  some parts only

@@ -2,8 +2,9 @@
 """Word vectors beside word2vec, fastText and the GloVe tools: training time, analogies and
 word pairs; then search, the index and maps. Needs DATA with wiki-20m.txt unpacked (or
 .zst, which is unpacked); WORD2VEC and GLOVE name the folders of the peers' programs,
-FASTTEXT the program, GENSIM a Python that has gensim. SYNTHETIC=1000000x300 also measures
-exact search and the index on so many random vectors (minutes to hours of building)."""
+FASTTEXT the program, GENSIM a Python that has gensim and scikit-learn. SYNTHETIC=1000000x300
+also measures exact search and the index on so many random vectors (minutes to hours of
+building)."""
 import os
 import subprocess
 
@@ -119,8 +120,10 @@ def asking(setting):
     if os.environ.get("GENSIM"):
         run([setting.firthd, "export", "--store", setting.path("vectors.db"), "--model", "skipgram",
              "--format", "word2vec-bin"], stdout=setting.path("skipgram.bin"))
-        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer_gensim.py")
-        peer = run([os.environ["GENSIM"], script, setting.path("skipgram.bin")]).output
+        here = os.path.dirname(os.path.abspath(__file__))
+        peer = "".join(run([os.environ["GENSIM"], os.path.join(here, script),
+                            setting.path("skipgram.bin")]).output
+                       for script in ("peer_gensim.py", "peer_sklearn.py"))
     show_lines("Asking them",
                run([setting.bench, "search", "model", setting.path("skipgram.model")]).output, peer)
     synthetic = os.environ.get("SYNTHETIC")
