@@ -27,9 +27,9 @@ RECIPES = {
     "nplm": ("wiki-2m", ["--kind", "nplm", "--epochs", "5", *WORDS],
              ["context=6", "embedding_size=240", "hidden_size=240", "tied=true",
               "softmax=adaptive", "batch_size=1024", "dropout=0.3", "learning_rate=0.002"]),
-    "lstm": ("wiki-2m", ["--kind", "lstm", "--epochs", "9", *WORDS],
+    "lstm": ("wiki-2m", ["--kind", "lstm", "--epochs", "7", *WORDS],
              ["embedding_size=256", "hidden_size=256", "layers=2", "softmax=adaptive",
-              "batch_size=40", "bptt=35", "dropout=0.35", "learning_rate=0.003"]),
+              "batch_size=40", "bptt=35", "dropout=0.3", "learning_rate=0.003"]),
     "char": ("tinyshakespeare", ["--kind", "lstm", "--epochs", "14", *CHARACTERS],
              ["embedding_size=64", "hidden_size=512", "layers=2", "tied=false", "bptt=64",
               "batch_size=64", "dropout=0.4", "learning_rate=0.003"]),
@@ -39,13 +39,14 @@ MIXTURES = {"kn5-nplm": (["kn5", "nplm"], []), "kn5-lstm": (["kn5", "lstm"], ["c
             "kn5-nplm-lstm": (["kn5", "nplm", "lstm"], ["carry=true"]),
             "kn5-lstm-cache": (["kn5", "lstm"], ["cache=true"]),
             "kn5-nplm-lstm-cache": (["kn5", "nplm", "lstm"], ["cache=true"])}
+CACHE = ["--cache", "--cache-size", "1000", "--cache-weight", "0.2"]
 # model, how it is scored, what it should reach at most
 SCORES = [
     ("kn5", [], None), ("nplm", [], 195), ("kn5-nplm", [], 165),
     ("lstm", [], None), ("lstm", ["--carry"], 150),
     ("kn5-lstm", ["--carry"], 130), ("kn5-nplm-lstm", ["--carry"], 130),
-    ("lstm", ["--cache"], 115), ("lstm", ["--dynamic"], 115),
-    ("kn5-lstm-cache", ["--cache"], 115), ("kn5-nplm-lstm-cache", ["--cache"], 115),
+    ("lstm", CACHE, 115), ("lstm", ["--dynamic"], 115),
+    ("kn5-lstm-cache", CACHE, 115), ("kn5-nplm-lstm-cache", CACHE, 115),
     ("char", ["--carry"], 1.5), ("char", ["--dynamic"], 1.5),
 ]
 
