@@ -11,7 +11,7 @@
 
 enum progress_answer {
     PROGRESS_GO_ON,
-    PROGRESS_CHECKPOINT, /* hand over a checkpoint at the next step boundary, go on */
+    PROGRESS_CHECKPOINT, /* hand one over at the next step boundary; said until done */
     PROGRESS_STOP        /* hand over a checkpoint, then return ERR_CANCELLED */
 };
 

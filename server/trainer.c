@@ -12,6 +12,7 @@
 #include "server/trainer.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -36,7 +37,9 @@
 #include "server/spawn.h"
 
 enum { MESSAGE_MAX = 64 << 10, READ_SIZE = 16 << 10 };
-static const double PROGRESS_EVERY = 0.25;
+/* The first checkpoint comes soon: a job that is cancelled then leaves one even when its
+ * step takes longer than the daemon waits. */
+static const double PROGRESS_EVERY = 0.25, FIRST_CHECKPOINT_AFTER = 1;
 
 struct trainer {
     int fd;
@@ -53,7 +56,7 @@ struct trainer {
     _Atomic uint64_t reports;
     struct frame_decoder decoder;
     /* The main thread's own: */
-    double checkpoint_every, last_checkpoint;
+    double checkpoint_every, checkpoint_due;
     struct progress_report last; /* the newest report, */
     char phase[MESSAGE_PHASE_SIZE];
     bool unsent; /* and whether it is still to be sent */
@@ -223,11 +226,9 @@ static enum progress_answer on_report(void *context, const struct progress_repor
         send_progress(trainer);
     if (atomic_load(&trainer->stop))
         return PROGRESS_STOP;
-    if (trainer->checkpoint_every <= 0 ||
-        now - trainer->last_checkpoint < trainer->checkpoint_every)
-        return PROGRESS_GO_ON;
-    trainer->last_checkpoint = now;
-    return PROGRESS_CHECKPOINT;
+    return trainer->checkpoint_every > 0 && now >= trainer->checkpoint_due
+               ? PROGRESS_CHECKPOINT
+               : PROGRESS_GO_ON;
 }
 
 static void on_metric(void *context, const char *series, uint64_t step, double value)
@@ -275,7 +276,7 @@ static enum err on_checkpoint(void *context, uint64_t step, struct span bytes)
         buffer_fini(&payload);
     else
         code = tell_message(trainer, FRAME_CHECKPOINT_END, &payload);
-    trainer->last_checkpoint = clock_monotonic();
+    trainer->checkpoint_due = clock_monotonic() + trainer->checkpoint_every;
     return code ? code : wait_for_answer(trainer);
 }
 
@@ -390,7 +391,8 @@ static enum err work(struct trainer *trainer, const struct hello_message *hello,
         return code;
     code = map_input(hello, &input);
     trainer->checkpoint_every = order->checkpoint_every_s;
-    trainer->last_checkpoint = clock_monotonic();
+    trainer->checkpoint_due =
+        clock_monotonic() + fmin(trainer->checkpoint_every, FIRST_CHECKPOINT_AFTER);
     if (!code)
         code = order->work->run(order, &input, &progress, &artefact, &result, info);
     free(order);

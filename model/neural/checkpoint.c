@@ -145,7 +145,6 @@ enum err checkpoint_hand_over(struct fit *fit)
         code = progress_checkpoint(fit->progress, fit->state.step,
                                    span_of(bytes.bytes, bytes.size));
     buffer_fini(&bytes);
-    fit->checkpointed = clock_monotonic();
     return code;
 }
 

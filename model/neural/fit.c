@@ -221,7 +221,7 @@ enum err fit_init(struct fit *fit, const struct train_spec *spec,
     init_state(fit);
     if (!code && input->resume.size > 0)
         code = checkpoint_read(fit, input->resume, info);
-    fit->started = fit->checkpointed = clock_monotonic();
+    fit->started = clock_monotonic();
     return code;
 }
 
@@ -474,12 +474,9 @@ static enum err talk(struct fit *fit)
 {
     struct progress_report report = report_of(fit, "training");
     enum progress_answer answer = progress_report(fit->progress, &report);
-    double every = fit->spec->checkpoint_every_s, now = clock_monotonic();
     if (answer == PROGRESS_STOP)
         return ERR_CANCELLED;
-    if (answer == PROGRESS_CHECKPOINT || (every > 0 && now - fit->checkpointed >= every))
-        return checkpoint_hand_over(fit);
-    return ERR_OK;
+    return answer == PROGRESS_CHECKPOINT ? checkpoint_hand_over(fit) : ERR_OK;
 }
 
 enum err fit_run(struct fit *fit, struct err_info *info)

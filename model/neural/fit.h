@@ -51,7 +51,7 @@ struct fit {
     bool *fresh;
     float *zero_state;
     uint64_t config; /* of all that a resumed training must share */
-    double started, checkpointed;
+    double started;
     struct fit_state state;
 };
 

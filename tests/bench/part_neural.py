@@ -7,9 +7,9 @@ models on the same text by plain SGD with clipping, in batches of 20 × 35 token
 cores; a few steps to warm up are not counted. PyTorch has the full softmax.
 
 Debian's PyTorch computes with OpenBLAS, and where that mistakes the processor PyTorch runs
-with kernels of another one: it is measured as it is and with the variable that Firth sets
-for itself (OPENBLAS_CORETYPE), where the two differ. Its OpenMP threads spin while OpenBLAS's
-compute; OMP_WAIT_POLICY=passive for the whole run ends that (Firth has no OpenMP). RUNS
+with kernels of another one; its OpenMP threads spin while OpenBLAS's compute. It is measured
+as it comes, and tuned: with the variable that Firth sets for itself (OPENBLAS_CORETYPE) and
+with OMP_WAIT_POLICY=passive, which makes its threads wait asleep (Firth has no OpenMP). RUNS
 turns (2), the best counts.
 """
 import http.client
@@ -39,13 +39,9 @@ class Setting:
         self.folder = os.path.join(os.environ["DATA"], "wiki-2m")
         self.torch = os.environ.get("TORCH")
         core = os.environ.get("OPENBLAS_CORETYPE") or run([self.bench, "core"]).output.strip()
+        tuned = ["env", "OMP_WAIT_POLICY=passive", *(["OPENBLAS_CORETYPE=" + core] if core else [])]
         # What PyTorch is run with, by how a table calls it.
-        self.peers = {}
-        if self.torch:
-            plain = [] if core and "OPENBLAS_CORETYPE" in os.environ else ["PyTorch"]
-            self.peers = {name: [] for name in plain}
-            if core:
-                self.peers[f"PyTorch, {core}"] = ["env", "OPENBLAS_CORETYPE=" + core]
+        self.peers = {"PyTorch": [], "PyTorch, tuned": tuned} if self.torch else {}
 
     def text(self, part):
         return os.path.join(self.folder, part + ".txt")

@@ -25,6 +25,9 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "http"))
+from harness import children  # noqa: E402
+
 FIRTHD = os.environ.get("FIRTHD") or os.path.abspath("firthd")
 CLIENTS = 4
 ANSWER_WAIT = 30
@@ -70,15 +73,7 @@ class Daemon:
             return "no end"
 
     def trainers(self):
-        found = []
-        pid = self.process.pid
-        try:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
-                    found += [int(child) for child in file.read().split()]
-        except OSError:
-            pass
-        return found
+        return children(self.process.pid)
 
     def ask(self, method, path, body=None, headers=None):
         port = self.port

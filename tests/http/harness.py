@@ -21,6 +21,18 @@ with open(PROGRAM, "rb") as file:
     SANITIZED = re.search(b"__[at]san_init", file.read()) is not None
 
 
+def children(pid):
+    """The processes that the process `pid` has started; none when it is gone."""
+    found = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                found += [int(child) for child in file.read().split()]
+    except OSError:
+        pass
+    return found
+
+
 class Reply:
     """One HTTP reply: status, headers (lower-case names), body bytes."""
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Neural models over HTTP: train, pause, go on, cancel, resume; then ask them."""
 import math
+import os
+import signal
 import threading
 import time
 
@@ -171,6 +173,24 @@ def test_pause_go_on_cancel_resume():
         again = {**REQUEST, "resume_from": job, "budget": {"epochs": 1}}
         row = firth.wait(firth.ok("POST", "/train", again, status=202)["id"])
         assert row["state"] == "succeeded" and row["result"]["steps"] >= steps, row
+
+
+def test_a_cancel_does_not_wait_for_a_long_step():
+    """A trainer that does not answer (this one is stopped) is killed; what it handed over soon
+    after its start is there to go on from, long before the first checkpoint_every_s is over."""
+    with Firth() as firth:
+        firth.put_corpus(text=TEXT * 40)
+        job = firth.ok("POST", "/train", {**REQUEST, "budget": ENDLESS}, status=202)["id"]
+        feed = firth.connect(timeout=30)
+        feed.send(f"GET /jobs/{job}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        feed.until(b"event: checkpoint")
+        trainer, = harness.children(firth.process.pid)
+        os.kill(trainer, signal.SIGSTOP)
+        assert firth.post(f"/jobs/{job}/cancel").status == 202
+        assert firth.wait(job)["state"] == "cancelled"
+        again = {**REQUEST, "resume_from": job, "budget": {"epochs": 1}}
+        row = firth.wait(firth.ok("POST", "/train", again, status=202)["id"])
+        assert row["state"] == "succeeded" and row["result"]["epochs"] > 1, row
 
 
 def test_divergence_is_told():
