@@ -108,6 +108,21 @@ static enum err evaluate(const struct cli *cli, struct cli_model *model,
     return code;
 }
 
+static enum err measure(const struct cli *cli, struct cli_model *model,
+                        struct err_info *info)
+{
+    const struct cli_arguments *arguments = &cli->arguments;
+    if (arguments->analogies || arguments->word_pairs)
+        return cli_measure(cli, model->model, info);
+    if (arguments->lowercase || arguments->restrict_vocab || arguments->method)
+        return err_set(info, ERR_INVALID,
+                       "--%s goes with --analogies or --word-pairs",
+                       arguments->lowercase        ? "lowercase"
+                       : arguments->restrict_vocab ? "restrict-vocab"
+                                                   : "method");
+    return evaluate(cli, model, info);
+}
+
 enum cli_status cli_evaluate(struct cli *cli)
 {
     struct cli_model model;
@@ -115,9 +130,7 @@ enum cli_status cli_evaluate(struct cli *cli)
     enum cli_status status = cli_model_open(cli, &model);
     if (status)
         return status;
-    bool words = cli->arguments.analogies || cli->arguments.word_pairs;
-    enum err code =
-        words ? cli_measure(cli, model.model, &info) : evaluate(cli, &model, &info);
+    enum err code = measure(cli, &model, &info);
     cli_model_close(&model);
     return code ? cli_fail(cli, code, &info) : CLI_DONE;
 }

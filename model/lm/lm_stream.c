@@ -18,7 +18,7 @@
 #include "base/memory.h"
 
 const struct lm_cache lm_cache_usual = {.size = 2000, .theta = 0.3, .weight = 0.1};
-const struct lm_dynamic lm_dynamic_usual = {.rate = 0.004, .decay = 0.001, .steps = 20};
+const struct lm_dynamic lm_dynamic_usual = {.rate = 0.0015, .decay = 0.001, .steps = 20};
 
 static const double FADED = 4;       /* a token `size` ago counts exp(-FADED) */
 static const double UNIT_MAX = 1e15; /* of the counts' unit before it is set back */

@@ -700,6 +700,16 @@ def test_the_command_line_says_the_same():
         assert json.loads(out)["answers"][0]["rank"] == 1
         out, _ = run("evaluate", *model, "--analogies", questions)
         assert "total\t1\t1\t0" in out, out
+        with open(questions, encoding="utf-8") as file:
+            shouted = file.read().upper()
+        with open(questions, "w", encoding="utf-8") as file:
+            file.write(shouted)
+        out, _ = run("evaluate", *model, "--analogies", questions)
+        assert "total\t0\t0\t1" in out, out
+        out, _ = run("evaluate", *model, "--lowercase", "--analogies", questions)
+        assert "total\t1\t1\t0" in out, out
+        out, error = run("evaluate", *model, "--lowercase", text="east\n", status=1)
+        assert "--analogies" in error, error
         out, _ = run("export", *model, "--format", "glove")
         assert out.splitlines() == word2vec().splitlines()[1:]
         run("neighbors", *model, "--metric", "l1", text="", status=2)
