@@ -93,21 +93,29 @@ def test_it_says_one_line_and_tells_the_service_manager():
         manager.close()
 
 
-def test_it_heeds_what_its_starter_ignores():
-    ignored = [signal.SIGINT, signal.SIGHUP]
-    before = [signal.signal(number, signal.SIG_IGN) for number in ignored]
+def started_with(action, numbers):
+    """A daemon whose starter meets these signals so (this process may itself ignore them)."""
+    before = [signal.signal(number, action) for number in numbers]
     firth = Firth().__enter__()
-    for number, handler in zip(ignored, before):
+    for number, handler in zip(numbers, before):
         signal.signal(number, handler)
+    return firth
+
+
+def test_it_heeds_what_its_starter_ignores():
+    numbers = [signal.SIGINT, signal.SIGHUP]
+    firth = started_with(signal.SIG_IGN, numbers)
+    for number in numbers:
         firth.process.send_signal(number)
     assert firth.get("/livez").status == 200
     time.sleep(0.2)
     assert firth.get("/livez").status == 200
     firth.__exit__()
-    for number in ignored:
-        with Firth() as firth:
-            firth.process.send_signal(number)
-            assert firth.process.wait(20) == 0
+    for number in numbers:
+        firth = started_with(signal.SIG_DFL, numbers)
+        firth.process.send_signal(number)
+        assert firth.process.wait(20) == 0
+        firth.__exit__()
 
 
 def refused(*options, status):
