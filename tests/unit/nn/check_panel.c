@@ -173,6 +173,7 @@ START_TEST(products_of_a_layer)
     check_products(6, 33, 16);
     check_products(29, 70, 1100);
     check_products(7, 1, 513);
+    check_products(61, 290, 530);
 }
 END_TEST
 
