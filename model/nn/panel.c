@@ -11,15 +11,29 @@ size_t panel_size(size_t k, size_t n)
     return (n + PANEL_WIDTH - 1) / PANEL_WIDTH * PANEL_WIDTH * k;
 }
 
+/* Copies of a size that the compiler knows. */
+static void pack_full(size_t k, const float *from, size_t stride, float *panel)
+{
+    for (size_t p = 0; p < k; p++, from += stride, panel += PANEL_WIDTH)
+        memcpy(panel, from, PANEL_WIDTH * sizeof *panel);
+}
+
+static void pack_edge(size_t k, size_t width, const float *from, size_t stride,
+                      float *panel)
+{
+    for (size_t p = 0; p < k; p++, from += stride, panel += PANEL_WIDTH) {
+        memcpy(panel, from, width * sizeof *panel);
+        memset(panel + width, 0, (PANEL_WIDTH - width) * sizeof *panel);
+    }
+}
+
 void panel_pack(size_t k, size_t n, const float *b, size_t stride, float *panels)
 {
-    for (size_t first = 0; first < n; first += PANEL_WIDTH) {
-        size_t width = n - first < PANEL_WIDTH ? n - first : PANEL_WIDTH;
-        for (size_t p = 0; p < k; p++, panels += PANEL_WIDTH) {
-            memcpy(panels, b + p * stride + first, width * sizeof *b);
-            memset(panels + width, 0, (PANEL_WIDTH - width) * sizeof *b);
-        }
-    }
+    for (size_t first = 0; first < n; first += PANEL_WIDTH, panels += k * PANEL_WIDTH)
+        if (n - first < PANEL_WIDTH)
+            pack_edge(k, n - first, b + first, stride, panels);
+        else
+            pack_full(k, b + first, stride, panels);
 }
 
 void panel_pack_transposed(size_t k, size_t n, const float *b, size_t stride,
