@@ -235,12 +235,20 @@ def test_a_stream_says_the_same():
         assert texts == [output["text"] for output in whole["outputs"]]
 
 
+def train_without_end(firth):
+    """The model "loop", whose texts hardly ever end and consist of long words: an answer of
+    16 × 2,000 tokens has some 10 MB, more than sockets hold for a reader that does not read or
+    has left. With less than that the server could not know of either."""
+    a, b, c = (letter * 120 for letter in "abc")
+    firth.put_corpus(text=f"{a} {b} {c} " * 4000 + "\n")
+    firth.train("loop", params={"order": 2, "smoothing": "additive", "delta": 1})
+
+
 def test_a_stream_outruns_no_slow_reader():
     # More than the 64 KiB a stream may hold back: the model waits for the client.
     with Firth() as firth:
-        firth.put_corpus(text="a b\nb a\n" * 3)
-        firth.train("loop", params={"order": 2, "smoothing": "additive", "delta": 1})
-        ask = {"model": "loop", "max_tokens": 4000, "n": 16, "stream": True, "seed": 3}
+        train_without_end(firth)
+        ask = {"model": "loop", "max_tokens": 2000, "n": 16, "stream": True, "seed": 3}
         connection = firth.connect(timeout=30)
         body = json.dumps(ask)
         connection.send(f"POST /generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
@@ -253,9 +261,8 @@ def test_a_stream_outruns_no_slow_reader():
 
 def test_slow_readers_hold_no_thread():
     with Firth(inference_threads=1) as firth:
-        firth.put_corpus(text="a b\nb a\n" * 3)
-        firth.train("loop", params={"order": 2, "smoothing": "additive", "delta": 1})
-        body = json.dumps({"model": "loop", "max_tokens": 4000, "n": 16, "stream": True})
+        train_without_end(firth)
+        body = json.dumps({"model": "loop", "max_tokens": 2000, "n": 16, "stream": True})
         idle = []
         for _ in range(4):
             idle.append(firth.connect())
@@ -270,12 +277,8 @@ def test_slow_readers_hold_no_thread():
 
 def test_leaving_stops_the_work_and_nobody_elses():
     with Firth() as firth:
-        # Long words: the answer must be larger than what sockets hold for a reader that
-        # has left, or the server cannot tell that it was not wanted.
-        a, b, c = (letter * 120 for letter in "abc")
-        firth.put_corpus(text=f"{a} {b} {c}\n" * 3 + f"{c} {b} {a}\n")
-        firth.train("loop", params={"order": 2, "smoothing": "additive", "delta": 1})
-        ask = {"model": "loop", "max_tokens": 4000, "n": 16, "stream": True, "seed": 3}
+        train_without_end(firth)
+        ask = {"model": "loop", "max_tokens": 2000, "n": 16, "stream": True, "seed": 3}
         neighbour = {}
         alone = parse_events(firth.post("/generate", ask).body)
 
