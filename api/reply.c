@@ -26,6 +26,8 @@ static struct MHD_Response *make_response(struct exchange *x)
 static bool add_headers(struct exchange *x, struct MHD_Response *response)
 {
     const struct reply *reply = &x->reply;
+    struct header for_pages[REQUEST_ORIGIN_HEADERS_MAX];
+    size_t count = request_origin_headers(x, for_pages);
     bool fine = MHD_add_response_header(response, "X-Request-Id", x->request_id);
     if (reply->type)
         fine &= MHD_add_response_header(response, "Content-Type", reply->type);
@@ -34,7 +36,8 @@ static bool add_headers(struct exchange *x, struct MHD_Response *response)
                                         x->reply_headers[i].value);
     if (x->close)
         fine &= MHD_add_response_header(response, "Connection", "close");
-    request_add_origin_headers(x, response);
+    for (size_t i = 0; i < count; i++)
+        fine &= MHD_add_response_header(response, for_pages[i].name, for_pages[i].value);
     return fine;
 }
 
@@ -58,6 +61,8 @@ void reply_raw(struct exchange *x)
 {
     struct buffer text;
     const struct reply *reply = &x->reply;
+    struct header for_pages[REQUEST_ORIGIN_HEADERS_MAX];
+    size_t count = request_origin_headers(x, for_pages);
     buffer_init(&text, RAW_MAX);
     buffer_printf(&text,
                   "HTTP/1.1 %u %s\r\nX-Request-Id: %s\r\nConnection: close\r\n"
@@ -69,6 +74,8 @@ void reply_raw(struct exchange *x)
     for (size_t i = 0; i < reply->header_count; i++)
         buffer_printf(&text, "%s: %s\r\n", x->reply_headers[i].name,
                       x->reply_headers[i].value);
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(&text, "%s: %s\r\n", for_pages[i].name, for_pages[i].value);
     buffer_append_text(&text, "\r\n");
     buffer_append(&text, reply->bytes, reply->size);
     if (!text.failed &&

@@ -420,13 +420,16 @@ void request_judge(struct exchange *x, struct MHD_Connection *mhd, const char *m
     check_body(x);
 }
 
-void request_add_origin_headers(struct exchange *x, struct MHD_Response *response)
+size_t request_origin_headers(const struct exchange *x, struct header *headers)
 {
+    size_t count = 0;
     if (x->vary_origin)
-        MHD_add_response_header(response, "Vary", "Origin");
+        headers[count++] = (struct header){"Vary", "Origin"};
     if (!x->origin)
-        return;
-    MHD_add_response_header(response, "Access-Control-Allow-Origin", x->origin);
-    MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                            "ETag, Location, Retry-After, X-Request-Id, Content-Range");
+        return count;
+    headers[count++] = (struct header){"Access-Control-Allow-Origin", x->origin};
+    headers[count++] =
+        (struct header){"Access-Control-Expose-Headers",
+                        "ETag, Location, Retry-After, X-Request-Id, Content-Range"};
+    return count;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Who may do what: keys and scopes, browsers, logs and metrics (rows A1 to A9)."""
+import contextlib
 import hashlib
 import random
 import string
@@ -119,6 +120,26 @@ def test_a5_origins():
     with Daemon() as daemon:
         reply = daemon.ask("GET", "/names/x", headers=["Origin: https://page.example"])
         assert "access-control-allow-origin" not in reply.headers
+
+
+def test_a_page_reads_why_its_upload_was_cut():
+    """What is answered in the midst of a body goes past the library."""
+    page = "https://page.example"
+    with Daemon(allowed_origins=page) as daemon:
+        for origin, allowed in ((page, page), (f"http://127.0.0.1:{daemon.port}", None)):
+            cut = daemon.connect()
+            cut.send(f"PUT /upload/x?most=1000 HTTP/1.1\r\nHost: 127.0.0.1:{daemon.port}\r\n"
+                     f"Origin: {origin}\r\nContent-Length: 100000000\r\n\r\n")
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                for _ in range(1500):
+                    cut.send(b"x" * 65536)
+            reply = cut.reply()
+            cut.close()
+            is_problem(reply, 413, "limit_exceeded")
+            assert reply.headers["connection"] == "close", reply
+            assert reply.headers["vary"] == "Origin", reply
+            assert reply.headers.get("access-control-allow-origin") == allowed, reply
+            assert ("access-control-expose-headers" in reply.headers) == bool(allowed), reply
 
 
 def test_preflight_needs_no_key():
