@@ -428,8 +428,8 @@ size_t request_origin_headers(const struct exchange *x, struct header *headers)
     if (!x->origin)
         return count;
     headers[count++] = (struct header){"Access-Control-Allow-Origin", x->origin};
-    headers[count++] =
-        (struct header){"Access-Control-Expose-Headers",
-                        "ETag, Location, Retry-After, X-Request-Id, Content-Range"};
+    headers[count++] = (struct header){
+        "Access-Control-Expose-Headers",
+        "ETag, Location, Retry-After, X-Request-Id, Content-Range, x-should-retry"};
     return count;
 }

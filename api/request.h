@@ -12,8 +12,8 @@
  * cannot be trusted to hold another request. */
 void request_judge(struct exchange *x, struct MHD_Connection *mhd, const char *method,
                    const char *version, char *raw_target);
-/* What every reply carries for browsers, into `headers`; how many there are. The texts are
- * the exchange's or constant. */
+/* What every reply carries for browsers, into `headers`; how many there are. The texts
+ * are the exchange's or constant. */
 enum { REQUEST_ORIGIN_HEADERS_MAX = 3 };
 size_t request_origin_headers(const struct exchange *x, struct header *headers);
 

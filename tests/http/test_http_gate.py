@@ -114,6 +114,11 @@ def test_a5_origins():
                 origin if allowed else None)
         error = daemon.ask("GET", "/nowhere", headers=[f"Origin: {page}"])
         assert error.headers["access-control-allow-origin"] == page
+        conflict = daemon.ask("POST", "/conflict", {}, [f"Origin: {page}"])
+        exposed = conflict.headers["access-control-expose-headers"].lower().split(", ")
+        assert conflict.status == 409 and "x-should-retry" in conflict.headers, conflict
+        assert {"etag", "location", "retry-after", "x-request-id", "content-range",
+                "x-should-retry"} <= set(exposed), exposed
         own = f"http://127.0.0.1:{daemon.port}"
         assert daemon.ask("DELETE", "/names/x", headers=[f"Origin: {own}"]).status == 200
         assert daemon.ask("GET", "/names/x").headers["vary"] == "Origin"
