@@ -313,6 +313,9 @@ static enum err estimate_from(struct jobs *jobs, const struct train_spec *spec,
                   jobs->scratch, NULL, &text);
     if (!code)
         code = spill_map(text, &input.text);
+    if (!code && !spec->valid_corpus[0]) /* what is kept aside is not trained on */
+        train_split_valid(&spec->tokenizer, input.text, spec->valid_fraction, &input.text,
+                          &input.valid);
     if (!code)
         code = spec->kind->estimate(spec, &input, estimate, info);
     if (!code && !whole) {

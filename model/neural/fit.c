@@ -63,19 +63,30 @@ static bool recurrent(const struct fit *fit)
     return fit->shape.cell != NULL;
 }
 
-/* A corpus smaller than a batch gets smaller batches. */
+struct fit_batches fit_batches_of(const struct params *params, size_t count)
+{
+    bool recurrent = cell_find(params->kind->name) != NULL;
+    struct fit_batches batches = {
+        .rows = (size_t)params_number(params, "batch_size"),
+        .steps = recurrent ? (size_t)params_number(params, "bptt") : 1};
+    if (batches.steps > count)
+        batches.steps = count;
+    if (batches.rows > count / batches.steps)
+        batches.rows = count / batches.steps;
+    size_t tokens = batches.rows * batches.steps;
+    batches.per_epoch = (count + tokens - 1) / tokens;
+    return batches;
+}
+
 static void size_batches(struct fit *fit)
 {
     const struct params *params = &fit->spec->params;
     size_t count = fit->stream.count;
-    fit->rows = (size_t)params_number(params, "batch_size");
-    fit->steps = recurrent(fit) ? (size_t)params_number(params, "bptt") : 1;
-    if (fit->steps > count)
-        fit->steps = count;
-    if (fit->rows > count / fit->steps)
-        fit->rows = count / fit->steps;
-    size_t tokens = fit->rows * fit->steps;
-    fit->steps_per_epoch = (count + tokens - 1) / tokens;
+    struct fit_batches batches = fit_batches_of(params, count);
+    size_t tokens = batches.rows * batches.steps;
+    fit->rows = batches.rows;
+    fit->steps = batches.steps;
+    fit->steps_per_epoch = batches.per_epoch;
     fit->validate_every =
         (uint64_t)llround((double)fit->steps_per_epoch *
                           fmin(params_number(params, "validate_every"), 1e9));

@@ -75,6 +75,14 @@ const float *fit_values(const struct fit *fit);
 double fit_learning_rate(const struct params *params);
 double fit_dropout(const struct params *params, const char *name);
 
+/* The batches of a corpus of `count` tokens, at least one; one smaller than a batch gets
+ * smaller batches. */
+struct fit_batches {
+    size_t rows, steps;
+    uint64_t per_epoch;
+};
+struct fit_batches fit_batches_of(const struct params *params, size_t count);
+
 /* Epochs a kind trains for when no budget is given. */
 double fit_default_epochs(const struct shape *shape, double tokens, double tokens_a_step);
 

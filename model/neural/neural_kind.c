@@ -322,12 +322,22 @@ static double measured_speed(void)
     return best;
 }
 
-static double tokens_of(const struct vocab *vocab)
+/* As training counts them: each segment's end is a token. */
+static enum err count_tokens(const struct tokenizer *tokenizer, const struct vocab *vocab,
+                             struct span text, double *count)
 {
-    double sum = 0;
-    for (uint32_t id = 0; id < vocab_size(vocab); id++)
-        sum += (double)vocab_count(vocab, id);
-    return sum;
+    enum { BLOCK = 4096 };
+    uint32_t ids[BLOCK];
+    struct encoder *encoder;
+    size_t got = 1;
+    *count = 0;
+    enum err code = encoder_new(tokenizer, vocab, text, &encoder);
+    while (!code && got > 0) {
+        code = encoder_next(encoder, ids, BLOCK, &got);
+        *count += code ? 0 : (double)got;
+    }
+    encoder_free(encoder);
+    return code;
 }
 
 /* Bytes: copies of the parameters (with their gradient, and one a checkpoint), the
@@ -348,27 +358,39 @@ static double memory_of(const struct train_spec *spec, const struct shape *shape
            softmax_memory(&shape->softmax, positions);
 }
 
+/* The step at which the first of the budget's limits is reached. */
+static double steps_within(const struct train_spec *spec, const struct shape *shape,
+                           const struct fit_batches *batches, double tokens,
+                           double step_seconds)
+{
+    double batch = (double)batches->rows * (double)batches->steps, steps = INFINITY;
+    double epochs = spec->budget.epochs, most = spec->budget.tokens;
+    if (!(epochs > 0) && !(most > 0) && !(spec->budget.seconds > 0))
+        epochs = fit_default_epochs(shape, tokens, batch);
+    if (epochs > 0)
+        steps = ceil(epochs * (double)batches->per_epoch);
+    if (most > 0)
+        steps = fmin(steps, ceil(most / batch));
+    if (spec->budget.seconds > 0)
+        steps = fmin(steps, ceil(spec->budget.seconds / step_seconds));
+    return fmin(steps, 1e15);
+}
+
 static void fill_estimate(const struct train_spec *spec, const struct shape *shape,
                           double tokens, struct train_estimate *estimate)
 {
-    const struct params *params = &spec->params;
-    double batch = params_number(params, "batch_size");
-    batch *= shape->cell ? params_number(params, "bptt") : 1;
-    double epochs = spec->budget.epochs;
-    if (!(epochs > 0) && spec->budget.tokens > 0)
-        epochs = spec->budget.tokens / tokens;
-    if (!(epochs > 0))
-        epochs = fit_default_epochs(shape, tokens, batch);
+    struct fit_batches batches = fit_batches_of(&spec->params, (size_t)tokens);
+    double batch = (double)batches.rows * (double)batches.steps;
     double work = softmax_work(&shape->softmax) + (double)shape->inner_count;
-    double positions = batch < tokens ? batch : tokens;
+    double step_seconds =
+        batch * 6 * work / (EFFICIENCY * measured_speed()) / train_threads(spec) +
+        (double)shape->total * PARAMETER_TRAFFIC / TRAFFIC;
+    double steps = steps_within(spec, shape, &batches, tokens, step_seconds);
     estimate->parameters = parameters_of(shape);
     estimate->bytes = estimate->parameters * sizeof(float);
-    estimate->steps = (uint64_t)ceil(epochs * tokens / batch);
-    estimate->memory_bytes = (uint64_t)memory_of(spec, shape, tokens, positions);
-    estimate->seconds =
-        epochs * tokens * 6 * work / (EFFICIENCY * measured_speed()) /
-            train_threads(spec) +
-        (double)estimate->steps * (double)shape->total * PARAMETER_TRAFFIC / TRAFFIC;
+    estimate->steps = (uint64_t)steps;
+    estimate->memory_bytes = (uint64_t)memory_of(spec, shape, tokens, batch);
+    estimate->seconds = steps * step_seconds;
     if (spec->budget.seconds > 0 && spec->budget.seconds < estimate->seconds)
         estimate->seconds = spec->budget.seconds;
 }
@@ -388,6 +410,7 @@ static enum err estimate_training(const struct train_spec *spec,
             break;
         text = pieces[0];
     }
+    double tokens = 0;
     *estimate = (struct train_estimate){0};
     enum err code =
         fit_check(spec, spec->valid_corpus[0] != 0 || spec->valid_fraction > 0, info);
@@ -398,8 +421,9 @@ static enum err estimate_training(const struct train_spec *spec,
     if (!code)
         code = shape_init_counted(&shape, &spec->params, vocab, 0, info);
     if (!code)
-        fill_estimate(spec, &shape,
-                      tokens_of(vocab) * (double)input->text.size / (double)text.size,
+        code = count_tokens(tokenizer, vocab, text, &tokens);
+    if (!code)
+        fill_estimate(spec, &shape, tokens * (double)input->text.size / (double)text.size,
                       estimate);
     vocab_free(vocab);
     tokenizer_free(tokenizer);

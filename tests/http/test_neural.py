@@ -202,6 +202,18 @@ def test_divergence_is_told():
         assert firth.get("/models/m").status == 404
 
 
+def test_a_dry_run_counts_what_is_trained_on():
+    """Not what is kept aside, and with the vocabulary of the rest."""
+    with Firth() as firth:
+        firth.put_corpus(text="".join(f"the cat number{i // 2} sat\n" for i in range(200)))
+        request = {**REQUEST, "valid": 0.4, "budget": {"epochs": 3}}
+        estimate = firth.ok("POST", "/train?dry_run=true", request)
+        job = firth.wait(firth.ok("POST", "/train", request, status=202)["id"])
+        assert job["state"] == "succeeded", job
+        assert estimate["parameters"] == job["result"]["parameters"], (estimate, job)
+        assert estimate["steps"] == job["result"]["steps"], (estimate, job)
+
+
 def test_the_training_curve():
     with Firth() as firth:
         firth.put_corpus(text=TEXT * 40)

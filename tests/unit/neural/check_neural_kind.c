@@ -97,6 +97,49 @@ START_TEST(estimates)
 }
 END_TEST
 
+/* The first limit of the budget counts, batches are no larger than the corpus, and ends
+ * of segments are tokens. */
+START_TEST(estimates_within_the_budget)
+{
+    static const char *const wide[] = {"batch_size", "512", NULL};
+    static const struct {
+        double epochs, tokens;
+        bool wide;
+    } budgets[] = {{10, 500, false}, {1, 50000, false}, {0, 500, false}, {3, 0, true}};
+    char *text = trial_text(100);
+    const struct train_input input = {.text = span_of_text(text)};
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        struct train_spec spec = trial_spec(&kind_gru, budgets[i].wide ? wide : NULL);
+        struct train_estimate estimate;
+        struct train_result result;
+        struct buffer file;
+        spec.budget.epochs = budgets[i].epochs;
+        spec.budget.tokens = budgets[i].tokens;
+        ck_assert_int_eq(kind_gru.estimate(&spec, &input, &estimate, NULL), ERR_OK);
+        ck_assert_int_eq(
+            trial_train(&spec, text, (struct span){0}, NULL, &file, &result, NULL),
+            ERR_OK);
+        ck_assert_uint_eq(estimate.steps, (uint64_t)trial_metric(&result, "steps"));
+        buffer_fini(&file);
+    }
+    free(text);
+}
+END_TEST
+
+START_TEST(estimates_all_the_seconds_it_may_take)
+{
+    char *text = trial_text(100);
+    struct train_spec spec = trial_spec(&kind_gru, NULL);
+    const struct train_input input = {.text = span_of_text(text)};
+    struct train_estimate estimate;
+    spec.budget.seconds = 1000;
+    ck_assert_int_eq(kind_gru.estimate(&spec, &input, &estimate, NULL), ERR_OK);
+    ck_assert_double_eq_tol(estimate.seconds, 1000, 1);
+    ck_assert_uint_gt(estimate.steps, 10000);
+    free(text);
+}
+END_TEST
+
 START_TEST(direct_needs_an_output_layer)
 {
     static const char *const both[] = {"tied", "true", "direct", "true", NULL};
@@ -249,5 +292,7 @@ UNIT_SUITE(neural_kind)
     tcase_add_test(unit, damaged_files);
     tcase_add_test(unit, sizes_beyond_measure);
     tcase_add_test(unit, estimates);
+    tcase_add_test(unit, estimates_within_the_budget);
+    tcase_add_test(unit, estimates_all_the_seconds_it_may_take);
     tcase_add_test(unit, direct_needs_an_output_layer);
 }
