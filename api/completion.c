@@ -151,10 +151,10 @@ static bool on_event(void *context, const struct generate_event *event)
         return !c->failed;
     begin_chunk(c, event->output, event->text);
     if (c->request.logprobs_given && event->has_token) {
-        struct generate_alternative drawn = {event->token, event->logprob};
         c->logprobs.characters = c->characters[event->output];
         completion_logprobs_add(&c->logprobs, c->subject.target.vocab, event->text,
-                                (double)event->logprob, &drawn, 1);
+                                (double)event->logprob, event->tops,
+                                event->tops ? (size_t)c->request.logprobs : 0);
         c->characters[event->output] = c->logprobs.characters;
     }
     print_logprobs(c);

@@ -238,6 +238,9 @@ static enum err tell(struct generating *generating, size_t output, const uint32_
         event.has_token = true;
         event.token = *token;
         event.logprob = strand->tokens[strand->count - 1].logprob;
+        event.tops = request->top_logprobs > 0
+                         ? strand->tops + (strand->count - 1) * request->top_logprobs
+                         : NULL;
     }
     if (request->event && !request->event(request->context, &event))
         return ERR_CANCELLED;

@@ -33,7 +33,8 @@ struct generate_event {
     bool has_token; /* false: only the end and perhaps held-back text */
     uint32_t token;
     float logprob;
-    struct span text; /* valid during the call */
+    const struct generate_alternative *tops; /* [top_logprobs] of the token, or NULL */
+    struct span text;                        /* valid during the call, as tops */
     bool finished;
     enum generate_finish finish;
 };

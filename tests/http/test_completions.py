@@ -132,6 +132,19 @@ def test_a_stream_joins_to_the_same_text():
         assert all(part["choices"] and "usage" not in part for part in plain)
 
 
+def test_streamed_logprobs_are_those_of_the_whole():
+    """The alternatives, too, not only the token that was drawn."""
+    with Firth() as firth:
+        firth.learned()
+        for count in (0, 3):
+            whole = complete(firth, logprobs=count)["choices"][0]["logprobs"]
+            reply = firth.post("/v1/completions", {**ASK, "logprobs": count, "stream": True})
+            parts = [part["choices"][0]["logprobs"] for part in chunks(reply)]
+            for name in ("token_logprobs", "top_logprobs"):
+                joined = [one for part in parts for one in part[name] or []]
+                assert joined == (whole[name] or []), (name, joined, whole)
+
+
 def test_stops():
     with Firth() as firth:
         firth.learned()
