@@ -304,6 +304,15 @@ static struct progress_report report_of(const struct fit *fit, const char *phase
         .phase = phase};
 }
 
+/* ---- divergence ---- */
+
+/* A model that knows nothing has a loss of log V. */
+static bool useless(const struct fit *fit, double loss, double norm)
+{
+    return !isfinite(loss) || !isfinite(norm) ||
+           loss > 3 * log((double)fit->shape.vocab) + 30;
+}
+
 /* ---- validation ---- */
 
 /* An evaluation within training reports how far training is, not how far itself is. */
@@ -371,7 +380,7 @@ static struct span fixed_subset(const struct fit *fit)
     return text;
 }
 
-static enum err validate(struct fit *fit)
+static enum err validate(struct fit *fit, struct err_info *info)
 {
     struct watcher watcher = {.fit = fit};
     struct lm *lm;
@@ -387,6 +396,12 @@ static enum err validate(struct fit *fit)
         return code;
     fit->state.validated = fit->state.step;
     progress_metric(fit->progress, "train_loss", fit->state.step, train);
+    if (useless(fit, train, 0)) /* no step may follow that would see it */
+        return err_set(info, ERR_DIVERGED,
+                       "Training diverged by step %llu: a loss of %g nats a token on the "
+                       "corpus. Choose a learning_rate below %g",
+                       (unsigned long long)fit->state.step, train,
+                       fit_learning_rate(&fit->spec->params));
     if (fit->input->valid.size > 0)
         keep_if_best(fit, valid);
     return watcher.checkpoint ? checkpoint_hand_over(fit) : ERR_OK;
@@ -408,13 +423,6 @@ static enum err next_batch(struct fit *fit)
         if (fit->fresh[row])
             network_set_state(fit->network, row, fit->zero_state);
     return ERR_OK;
-}
-
-/* A model that knows nothing has a loss of log V. */
-static bool useless(const struct fit *fit, double loss, double norm)
-{
-    return !isfinite(loss) || !isfinite(norm) ||
-           loss > 3 * log((double)fit->shape.vocab) + 30;
 }
 
 static enum err average(struct fit *fit)
@@ -442,13 +450,15 @@ static void draw_curve(struct fit *fit, double loss)
     while (grid < every)
         grid *= 2;
     state->sum_loss += loss;
+    state->summed++; /* not the grid's width, which changes with the estimated total */
     if (state->step % grid != 0)
         return;
     progress_metric(fit->progress, "batch_loss", state->step,
-                    state->sum_loss / (double)grid);
+                    state->sum_loss / state->summed);
     progress_metric(fit->progress, "learning_rate", state->step,
                     schedule_rate(&state->schedule, fraction));
     state->sum_loss = 0;
+    state->summed = 0;
 }
 
 static enum err train_step(struct fit *fit, struct err_info *info)
@@ -498,7 +508,7 @@ enum err fit_run(struct fit *fit, struct err_info *info)
         bool done = fraction_done(fit) >= 1 || out_of_patience(fit);
         bool due = done || state->step % fit->validate_every == 0;
         if (due && state->step > 0 && state->validated != state->step)
-            code = validate(fit);
+            code = validate(fit, info);
         if (code || done || out_of_patience(fit))
             break;
         code = train_step(fit, info);

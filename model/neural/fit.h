@@ -28,7 +28,7 @@ struct fit_state {
     double sum_loss;               /* of batches since the last point of the curve */
     uint32_t since_best, has_best; /* validations since the best */
     uint32_t triggered;            /* averaging has begun */
-    uint32_t unused;
+    uint32_t summed;               /* how many batches sum_loss is of */
     struct schedule schedule;
     struct random random; /* of the batches */
 };

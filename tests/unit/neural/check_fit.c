@@ -203,6 +203,56 @@ static void count_validations(void *context, const char *name, uint64_t step,
     *(size_t *)context += strcmp(name, "valid_perplexity") == 0;
 }
 
+/* Points of the curve, and the stop that its grid is broken by. */
+struct watched_curve {
+    struct stopper stopper; /* first: progress hands it on */
+    double least, most;
+};
+
+static void watch_batch_loss(void *context, const char *name, uint64_t step, double value)
+{
+    struct watched_curve *curve = context;
+    (void)step;
+    if (strcmp(name, "batch_loss") != 0)
+        return;
+    curve->least = fmin(curve->least, value);
+    curve->most = fmax(curve->most, value);
+}
+
+/* Points are means over the batches since the last one, also where another budget has
+ * made them lie closer in the meantime. */
+START_TEST(a_resumed_curve_goes_on_as_it_was)
+{
+    static const char *const slow[] = {"learning_rate", "1e-9", NULL};
+    char *text = trial_text(100);
+    struct train_spec spec = trial_spec(&kind_gru, slow);
+    struct watched_curve curve = {.stopper = {.at = 200}, .least = INFINITY};
+    struct progress progress = {.context = &curve,
+                                .report = stop_at,
+                                .metric = watch_batch_loss,
+                                .checkpoint = take};
+    struct train_result result;
+    struct buffer file;
+    buffer_init(&curve.stopper.checkpoint, (size_t)1 << 28);
+    spec.budget.epochs = 1e6;
+    ck_assert_int_eq(
+        trial_train(&spec, text, (struct span){0}, &progress, &file, &result, NULL),
+        ERR_CANCELLED);
+    buffer_fini(&file);
+    curve.stopper.at = 400;
+    struct span checkpoint =
+        span_of(curve.stopper.checkpoint.bytes, curve.stopper.checkpoint.size);
+    spec.budget.epochs = 100;
+    ck_assert_int_eq(
+        trial_train(&spec, text, checkpoint, &progress, &file, &result, NULL),
+        ERR_CANCELLED);
+    ck_assert_msg(curve.most < 2 * curve.least, "%g to %g", curve.least, curve.most);
+    buffer_fini(&file);
+    buffer_fini(&curve.stopper.checkpoint);
+    free(text);
+}
+END_TEST
+
 START_TEST(validates_as_often_as_told)
 {
     static const char *const often[] = {"validate_every", "0.25", NULL};
@@ -461,6 +511,28 @@ START_TEST(says_when_it_diverges)
 }
 END_TEST
 
+/* No step follows that would find the loss of the last one's model. */
+START_TEST(says_when_its_last_step_diverges)
+{
+    static const char *const wild[] = {"learning_rate", "1e9", NULL};
+    char *text = trial_text(100);
+    for (size_t k = 0; k < 2 * sizeof all / sizeof *all; k++) {
+        struct train_spec spec = trial_spec(all[k / 2], wild);
+        struct train_result result;
+        struct err_info info = {0};
+        struct buffer file;
+        spec.budget.tokens = 1;
+        spec.valid_fraction = k % 2 ? 0.1 : 0;
+        ck_assert_int_eq(
+            trial_train(&spec, text, (struct span){0}, NULL, &file, &result, &info),
+            ERR_DIVERGED);
+        ck_assert_ptr_nonnull(strstr(info.message, "learning_rate"));
+        buffer_fini(&file);
+    }
+    free(text);
+}
+END_TEST
+
 START_TEST(makes_do_with_little)
 {
     static const char *const texts[] = {"word\n", "a\n", "a b\nb a\n",
@@ -532,6 +604,7 @@ UNIT_SUITE(fit)
     tcase_add_test(unit, resumes_triggered_averaging_to_the_bit);
     tcase_add_test(unit, triggered_averaging_needs_validation);
     tcase_add_test(unit, averaging_helps_a_restless_training);
+    tcase_add_test(unit, a_resumed_curve_goes_on_as_it_was);
     tcase_add_test(unit, validates_as_often_as_told);
     tcase_add_test(unit, refuses_other_checkpoints);
     tcase_add_test(unit, learns_by_heart);
@@ -540,6 +613,7 @@ UNIT_SUITE(fit)
     tcase_add_test(unit, begins_with_frequencies);
     tcase_add_test(unit, clips_the_global_norm);
     tcase_add_test(unit, says_when_it_diverges);
+    tcase_add_test(unit, says_when_its_last_step_diverges);
     tcase_add_test(unit, makes_do_with_little);
     tcase_add_test(unit, vocabulary_of_nothing);
 }
