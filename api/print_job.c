@@ -7,11 +7,11 @@
 #include "api/print_infer.h"
 #include "api/print_train.h"
 #include "base/clock.h"
+#include "server/jobs.h"
 
 static void print_progress(struct printer *p, const struct job_row *job)
 {
     double spent = (double)(clock_wall_ms() - job->started_ms) / 1000;
-    bool known = job->state == JOB_RUNNING && job->fraction > 0.001 && spent >= 0;
     printer_key(p, "progress");
     printer_open(p, '{');
     printer_key_number(p, "fraction", job->fraction);
@@ -21,7 +21,7 @@ static void print_progress(struct printer *p, const struct job_row *job)
     printer_key_integer(p, "tokens", (int64_t)job->tokens);
     printer_key_number(p, "tokens_per_second", job->tokens_per_second);
     printer_key_number(p, "eta_s",
-                       known ? spent * (1 - job->fraction) / job->fraction : NAN);
+                       job->state == JOB_RUNNING ? jobs_seconds_left(job, spent) : NAN);
     printer_close(p, '}');
 }
 

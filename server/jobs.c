@@ -341,6 +341,17 @@ enum err jobs_estimate(struct jobs *jobs, const struct train_spec *spec,
     return estimate_from(jobs, spec, &corpus, estimate, info);
 }
 
+double jobs_seconds_left(const struct job_row *row, double spent)
+{
+    if (row->tokens > 0 && row->step > 0 && row->steps_total > row->step) {
+        double a_step = (double)row->tokens / (double)row->step;
+        double left = (double)(row->steps_total - row->step) * a_step;
+        return row->tokens_per_second > 0 ? left / row->tokens_per_second : (double)NAN;
+    }
+    bool known = row->fraction > 0.001 && spent >= 0;
+    return known ? spent * (1 - row->fraction) / row->fraction : (double)NAN;
+}
+
 /* ---- cancel, pause, resume ---- */
 
 static enum err state_of(struct jobs *jobs, const char *id, enum job_state *state,

@@ -63,6 +63,12 @@ MUST_CHECK enum err jobs_cancel(struct jobs *jobs, const char *id, struct err_in
 MUST_CHECK enum err jobs_pause(struct jobs *jobs, const char *id, struct err_info *info);
 MUST_CHECK enum err jobs_resume(struct jobs *jobs, const char *id, struct err_info *info);
 
+/* Seconds the job will run on, as far as its row tells; NAN: not known. Tokens left are
+ * measured by the speed of the moment, since a run that goes on from a checkpoint has not
+ * done itself what is done; a job without tokens takes `spent` seconds for its fraction.
+ */
+double jobs_seconds_left(const struct job_row *row, double spent);
+
 /* Called (from a thread of the queue's, with a lock held: be brief, ask nothing of the
  * queue) whenever a job has new events or another state. */
 struct jobs_listener {

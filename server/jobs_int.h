@@ -92,7 +92,7 @@ struct run {
     double started, last_frame, last_flush, last_report, kill_at;
     uint64_t reports, tokens, rated_tokens;
     double rated_at, rate; /* tokens a second */
-    bool has_valid_loss, stop_sent;
+    bool resumes, has_valid_loss, stop_sent;
     enum ending ending;
     struct train_result result;
     struct err_info error;

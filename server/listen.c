@@ -86,6 +86,7 @@ void listen_hello(struct run *run)
         .beat_s = fmin(BEAT_LONGEST, run->jobs->setup.heartbeat_seconds / 4),
         .spec = span_of_text(runner->row.spec),
     };
+    run->resumes = hello.has_resume;
     snprintf(hello.work, sizeof hello.work, "%s", runner->row.type);
     snprintf(hello.scratch, sizeof hello.scratch, "%s", run->jobs->scratch);
     buffer_init(&payload, MESSAGE_MAX);
@@ -120,6 +121,10 @@ static void take_progress(struct run *run, struct span payload)
     row->steps_total = for_store(progress->steps_total);
     if (progress->tokens > run->tokens) /* evaluation counts anew; training does not */
         run->tokens = for_store(progress->tokens);
+    if (before == 0 && run->resumes) { /* the checkpoint's, not this run's */
+        before = run->rated_tokens = run->tokens;
+        run->rated_at = clock_monotonic();
+    }
     progress->tokens = row->tokens = run->tokens;
     run->progress_new = true;
     if (run->jobs->setup.metrics && row->tokens > before)
@@ -144,10 +149,9 @@ static void rate_progress(struct run *run, double now)
 
 static void tell_progress(struct run *run, double now)
 {
-    double fraction = run->progress.fraction, elapsed = now - run->started;
-    double eta = fraction > 0 ? elapsed * (1 - fraction) / fraction : NAN;
     rate_progress(run, now);
-    chronicle_progress(&run->chronicle, &run->progress, run->rate, eta);
+    chronicle_progress(&run->chronicle, &run->progress, run->rate,
+                       jobs_seconds_left(&run->runner->row, now - run->started));
     run->progress_new = false;
 }
 

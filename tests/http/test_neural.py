@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Neural models over HTTP: train, pause, go on, cancel, resume; then ask them."""
+import json
 import math
 import os
 import signal
@@ -173,6 +174,47 @@ def test_pause_go_on_cancel_resume():
         again = {**REQUEST, "resume_from": job, "budget": {"epochs": 1}}
         row = firth.wait(firth.ok("POST", "/train", again, status=202)["id"])
         assert row["state"] == "succeeded" and row["result"]["steps"] >= steps, row
+
+
+def test_what_a_resumed_job_does_is_not_what_its_checkpoint_did():
+    """Its speed and the time it has left are of this run; no token is counted twice."""
+    with Firth() as firth:
+        firth.put_corpus(text=TEXT * 40)
+        job = firth.ok("POST", "/train", {**REQUEST, "budget": ENDLESS}, status=202)["id"]
+        steps_after(firth, job, 1000)
+        firth.post(f"/jobs/{job}/cancel")
+        first = firth.wait(job)["progress"]
+        again = {**REQUEST, "resume_from": job, "budget": {"epochs": 3 * first["epoch"]}}
+        again = firth.ok("POST", "/train", again, status=202)["id"]
+        told = [row["progress"] for row in rows_until_the_end(firth, again)]
+        told += [json.loads(data) for _, kind, data in firth.events(f"/jobs/{again}/events")
+                 if kind == "progress"]
+        check_pace(told)
+        total = told[-1]["tokens"]
+        counted = firth.get("/metrics").body.decode()
+        counted = float(counted.split("\nfirth_train_tokens_total ")[1].split("\n")[0])
+        assert first["tokens"] < total and counted <= total, (first, total, counted)
+
+
+def rows_until_the_end(firth, job):
+    row = firth.ok("GET", f"/jobs/{job}")
+    while row["state"] in ("queued", "running"):
+        yield row
+        time.sleep(0.05)
+        row = firth.ok("GET", f"/jobs/{job}")
+    assert row["state"] == "succeeded", row
+
+
+def check_pace(told):
+    """Tokens left at the speed of the moment are the time that is left."""
+    checked = 0
+    for one in told:
+        if one["eta_s"] is not None and one["tokens_per_second"] > 0 and \
+                0 < one["step"] < one["steps_total"]:
+            left = (one["steps_total"] - one["step"]) * one["tokens"] / one["step"]
+            assert abs(one["eta_s"] * one["tokens_per_second"] / left - 1) < 0.01, one
+            checked += 1
+    assert checked > 0, told
 
 
 def test_a_cancel_does_not_wait_for_a_long_step():
