@@ -55,12 +55,28 @@ static const char *openai_type(unsigned status)
                            : "invalid_request_error";
 }
 
+/* The stock clients show nothing but the message: it says what is wrong with the first
+ * bad field, where the detail would only point to the list of all. */
+static void print_message(struct printer *p, const struct problem *problem,
+                          struct span parameter)
+{
+    char message[sizeof problem->errors->rows->pointer +
+                 sizeof problem->errors->rows->detail + 2];
+    if (!problem->errors || !problem->errors->rows) {
+        printer_key_text(p, "message", problem->detail);
+        return;
+    }
+    snprintf(message, sizeof message, "%.*s: %s", (int)parameter.size, parameter.bytes,
+             problem->errors->rows[0].detail);
+    printer_key_text(p, "message", message);
+}
+
 static void print_openai(struct printer *p, const struct problem *problem)
 {
     struct span parameter = parameter_of(problem);
     printer_key(p, "error");
     printer_open(p, '{');
-    printer_key_text(p, "message", problem->detail);
+    print_message(p, problem, parameter);
     printer_key_text(p, "type", openai_type(problem->status));
     printer_key(p, "param");
     if (parameter.size > 0)

@@ -164,6 +164,9 @@ def test_errors_have_both_shapes():
             reply = harness.is_problem(firth.post("/v1/completions", body), status, code)
             assert reply["error"]["code"] == code and reply["error"]["message"]
             assert {"type", "param"} <= set(reply["error"]), reply
+        # All that the stock clients show.
+        message = firth.post("/v1/completions", {**ASK, "max_tokens": -1}).json()["error"]["message"]
+        assert "max_tokens" in message and "integer" in message, message
         chat = firth.post("/v1/chat/completions", {"model": "bigram", "messages": []})
         assert harness.is_problem(chat, 404)["error"]["code"]
 
