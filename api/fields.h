@@ -40,7 +40,7 @@ struct field {
 #define FIELD_ERRORS_MAX 32
 struct field_error {
     char pointer[96];
-    char detail[200];
+    char detail[400]; /* as long as an err_info's message */
 };
 struct field_errors {
     size_t count; /* may exceed what is kept */

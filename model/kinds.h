@@ -45,6 +45,12 @@ struct kind {
      * Asked before a training is queued and again before it starts. */
     enum err (*check)(const struct params *params, struct err_info *info);
 
+    /* Refuses what makes no sense with, or without, a validation part; may be NULL. Asked
+     * before a job is queued; training asks again, as a text may have no part to spare.
+     */
+    enum err (*check_valid)(const struct train_spec *spec, bool validated,
+                            struct err_info *info);
+
     /* Trains and writes the whole artefact. ERR_CANCELLED when told to stop. */
     enum err (*train)(const struct train_spec *spec, const struct train_input *input,
                       const struct progress *progress, const struct writer *artefact,

@@ -15,7 +15,7 @@
 #include "base/buffer.h"
 #include "model/kinds.h"
 
-#define MESSAGE_MAX 360 /* leaves room in err_info.message */
+#define MESSAGE_MAX 396 /* leaves room in err_info.message */
 
 const char *const param_type_names[PARAM_TYPE_COUNT] = {
     [PARAM_INTEGER] = "integer",   [PARAM_NUMBER] = "number",
@@ -106,7 +106,7 @@ static enum err refuse_name(const struct kind *kind, const char *name,
     char pointer[96];
     buffer_init(&text, MESSAGE_MAX);
     pointer_of(name, pointer, sizeof pointer);
-    (void)buffer_printf(&text, "%s has no parameter \"%.60s\"; it has ", kind->name,
+    (void)buffer_printf(&text, "%s has no parameter \"%.24s\"; it has ", kind->name,
                         name);
     for (const struct param *param = kind->params; param->name; param++)
         (void)buffer_printf(&text, "%s%s", param == kind->params ? "" : ", ",

@@ -194,6 +194,9 @@ static enum err check_spec(struct store *store, const struct train_spec *spec,
         code = check_corpus(store, spec->valid_corpus, "/valid", &valid, info);
     if (!code && *spec->resume_from)
         code = check_resume(store, spec, info);
+    if (!code && spec->kind->check_valid)
+        code = spec->kind->check_valid(
+            spec, *spec->valid_corpus || spec->valid_fraction > 0, info);
     return code ? code : check_components(store, spec, estimate, info);
 }
 

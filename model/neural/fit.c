@@ -195,6 +195,15 @@ enum err fit_check(const struct train_spec *spec, bool validated, struct err_inf
         return err_set_field(info, ERR_INVALID, "/params/averaging",
                              "triggered averaging begins when the validation loss stops "
                              "falling: it needs a validation part (valid)");
+    if (params_number(&spec->params, "schedule") == SCHEDULE_PLATEAU && !validated)
+        return err_set_field(
+            info, ERR_INVALID, "/params/schedule",
+            "the schedule plateau goes by the validation loss: it needs a "
+            "validation part (valid)");
+    if (spec->patience > 0 && !validated)
+        return err_set_field(info, ERR_INVALID, "/early_stopping/patience",
+                             "early stopping goes by the validation loss: it needs a "
+                             "validation part (valid)");
     return ERR_OK;
 }
 

@@ -520,6 +520,7 @@ static enum err load(struct model *model, const struct artefact *artefact,
                                                     .min_count = 2,                      \
                                                     .max_vocab = 50000},                 \
                                       .settle = settle,                                  \
+                                      .check_valid = fit_check,                          \
                                       .train = train,                                    \
                                       .load = load,                                      \
                                       .estimate = estimate_training}

@@ -31,6 +31,7 @@ def test_wrong_parameters_are_refused_by_name():
                 reply = firth.post("/train", request(kind, params={**SMALL, name: value}))
                 problem = harness.is_problem(reply, 422)
                 assert problem["errors"][0]["pointer"] == f"/params/{name}", problem
+            assert "samples" in problem["errors"][0]["detail"], "the last of its parameters"
         # What is no number in JSON does not even arrive.
         for text in ("NaN", "Infinity", "1e999"):
             body = '{"kind":"lstm","model":"m","corpus":"book","params":{"learning_rate":%s}}'
@@ -38,6 +39,22 @@ def test_wrong_parameters_are_refused_by_name():
                               ["Content-Type: application/json"])
             assert reply.status == 400, f"{text}: {reply}"
         assert firth.ok("GET", "/jobs")["data"] == []
+
+
+def test_what_needs_validation_is_refused_without():
+    """At once, and not by a job that fails."""
+    wanting = (({"params": {**SMALL, "averaging": "triggered"}}, "/params/averaging"),
+               ({"params": {**SMALL, "schedule": "plateau"}}, "/params/schedule"),
+               ({"early_stopping": {"patience": 2}}, "/early_stopping/patience"))
+    with Firth() as firth:
+        firth.put_corpus(text=TEXT * 20)
+        for kind in KINDS:
+            for more, pointer in wanting:
+                for path in ("/train", "/train?dry_run=true"):
+                    problem = harness.is_problem(firth.post(path, request(kind, **more)), 422)
+                    assert problem["errors"][0]["pointer"] == pointer, problem
+                job = firth.train(**request(kind, **more, valid=0.2, replace=True))
+                assert job["state"] == "succeeded", job
 
 
 def test_models_larger_than_memory():
