@@ -243,7 +243,10 @@ static uint64_t parameters_of(const struct shape *shape)
 static enum err conclude(const struct fit *fit, const struct progress *progress,
                          struct train_result *result)
 {
+    /* The curve has this model's perplexity, at its step. */
+    struct progress no_curve = progress ? *progress : (struct progress){0};
     struct lm *lm;
+    no_curve.metric = NULL;
     result->parameters = parameters_of(&fit->shape);
     result->vocab_size = fit->shape.vocab;
     if (fit->averaging != AVERAGING_NONE)
@@ -257,7 +260,7 @@ static enum err conclude(const struct fit *fit, const struct progress *progress,
     if (code)
         return code;
     code = train_evaluate(lm, fit->tokenizer, fit->vocab, fit->input->valid,
-                          train_threads(fit->spec), progress, result);
+                          train_threads(fit->spec), &no_curve, result);
     lm->ops->free(lm);
     /* The evaluation knows nothing of steps: the last word is the training's. */
     struct progress_report report = {.fraction = 1,

@@ -260,6 +260,9 @@ def test_the_training_curve():
     with Firth() as firth:
         firth.put_corpus(text=TEXT * 40)
         job = firth.train("m", kind="gru", params=SMALL, valid=0.1, budget={"epochs": 4})
+        curves = {one["name"]: [point["step"] for point in one["points"]] for one in
+                  firth.ok("GET", f"/jobs/{job['id']}/metrics")["series"]}
+        assert curves["valid_perplexity"] == curves["train_loss"], curves
         points = firth.ok("GET", f"/jobs/{job['id']}/metrics?series=train_loss")
         text = str(points)
         assert text.count("'step'") >= 4, points
