@@ -251,5 +251,17 @@ def test_answers_with_every_extra_fit():
                 check(description, operation, reply, path)
 
 
+def test_a_perplexity_without_end_fits():
+    """Its boolean, too, in the job, the curves and the model."""
+    with Firth() as firth:
+        description = document(firth)
+        firth.put_corpus(text="".join(f"one word{i} more\n" for i in range(40)))
+        job = firth.train("m", valid=0.5, params={"order": 2, "smoothing": "mle"})
+        assert job["state"] == "succeeded" and job["latest"]["valid_perplexity"] is None, job
+        for name, path in (("getJob", f"/jobs/{job['id']}"), ("getModel", "/models/m"),
+                           ("getJobMetrics", f"/jobs/{job['id']}/metrics")):
+            check(description, by_id(description, name), firth.get(path), name)
+
+
 if __name__ == "__main__":
     harness.main()
