@@ -51,6 +51,12 @@ static void put_figure(struct cli_output *output, const char *name, double value
     (void)cli_output_end(output);
 }
 
+static void put_count(struct cli_output *output, const char *name, uint64_t count)
+{
+    (void)buffer_printf(&output->line, "%s\t%llu", name, (unsigned long long)count);
+    (void)cli_output_end(output);
+}
+
 static enum err put_result(const struct cli *cli, const struct evaluation *evaluation)
 {
     struct log_base base = log_base_of((int)cli->arguments.log_base);
@@ -66,9 +72,9 @@ static enum err put_result(const struct cli *cli, const struct evaluation *evalu
         put_figure(&output, "perplexity", evaluation->perplexity);
         put_figure(&output, "perplexity_no_oov", evaluation->perplexity_no_unk);
         put_figure(&output, "logprob", evaluation->logprob * base.scale);
-        put_figure(&output, "tokens_scored", (double)evaluation->tokens);
-        put_figure(&output, "oov_count", (double)evaluation->unk);
-        put_figure(&output, "segments", (double)evaluation->segments);
+        put_count(&output, "tokens_scored", evaluation->tokens);
+        put_count(&output, "oov_count", evaluation->unk);
+        put_count(&output, "segments", evaluation->segments);
     }
     return cli_output_fini(&output);
 }

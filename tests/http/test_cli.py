@@ -156,6 +156,7 @@ def test_evaluate():
         result = json.loads(store.run("evaluate", "--model", "kn", "--json", text=TEXT)[0])
         near(float(rows["perplexity"]), result["perplexity"], 1e-5)
         assert result["tokens_scored"] == 39 and result["segments"] == 5
+        assert (rows["tokens_scored"], rows["segments"]) == ("39", "5"), rows
         total = json.loads(store.run("score", "--model", "kn", "--json", "--totals",
                                      text=TEXT)[0])
         near(total["perplexity"], result["perplexity"], 1e-5)
