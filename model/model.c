@@ -190,6 +190,11 @@ enum err model_need_vectors(const struct model *model, struct err_info *info)
     struct buffer able;
     if (model->vectors && model->vectors->count > 0)
         return ERR_OK;
+    if (model->kind->can & CAN_VECTORS)
+        return err_set(
+            info, ERR_NOT_ABLE,
+            "The model's vocabulary has no word of the text, which is all <unk> "
+            "to it: there are no vectors. Train with a smaller min_count");
     buffer_init(&able, NAMES_MAX);
     for (size_t i = 0; kinds[i]; i++)
         if (kinds[i]->can & CAN_VECTORS)

@@ -191,19 +191,25 @@ static enum err make_arrays(struct fit *fit)
 
 enum err fit_check(const struct train_spec *spec, bool validated, struct err_info *info)
 {
-    if (params_number(&spec->params, "averaging") == AVERAGING_TRIGGERED && !validated)
-        return err_set_field(info, ERR_INVALID, "/params/averaging",
-                             "triggered averaging begins when the validation loss stops "
-                             "falling: it needs a validation part (valid)");
-    if (params_number(&spec->params, "schedule") == SCHEDULE_PLATEAU && !validated)
-        return err_set_field(
-            info, ERR_INVALID, "/params/schedule",
-            "the schedule plateau goes by the validation loss: it needs a "
-            "validation part (valid)");
-    if (spec->patience > 0 && !validated)
-        return err_set_field(info, ERR_INVALID, "/early_stopping/patience",
-                             "early stopping goes by the validation loss: it needs a "
-                             "validation part (valid)");
+    const struct {
+        bool wanted;
+        const char *pointer, *what;
+    } uses[] = {
+        {params_number(&spec->params, "averaging") == AVERAGING_TRIGGERED,
+         "/params/averaging",
+         "triggered averaging begins when the validation loss stops "
+         "falling"},
+        {params_number(&spec->params, "schedule") == SCHEDULE_PLATEAU, "/params/schedule",
+         "the schedule plateau goes by the validation loss"},
+        {spec->patience > 0, "/early_stopping/patience",
+         "early stopping goes by the validation loss"},
+    };
+    for (size_t i = 0; i < sizeof uses / sizeof *uses && !validated; i++)
+        if (uses[i].wanted)
+            return err_set_field(info, ERR_INVALID, uses[i].pointer,
+                                 "%s: it needs a validation part, a corpus or a fraction "
+                                 "above 0 of one with more than one segment (valid)",
+                                 uses[i].what);
     return ERR_OK;
 }
 

@@ -48,6 +48,7 @@ def test_what_needs_validation_is_refused_without():
                ({"early_stopping": {"patience": 2}}, "/early_stopping/patience"))
     with Firth() as firth:
         firth.put_corpus(text=TEXT * 20)
+        firth.put_corpus("line", "one line has nothing to spare\n")
         for kind in KINDS:
             for more, pointer in wanting:
                 for path in ("/train", "/train?dry_run=true"):
@@ -55,6 +56,9 @@ def test_what_needs_validation_is_refused_without():
                     assert problem["errors"][0]["pointer"] == pointer, problem
                 job = firth.train(**request(kind, **more, valid=0.2, replace=True))
                 assert job["state"] == "succeeded", job
+                job = firth.train(**request(kind, corpus="line", **more, valid=0.2,
+                                            replace=True))
+                assert "segment" in job["error"]["message"], job
 
 
 def test_models_larger_than_memory():
@@ -101,6 +105,8 @@ def test_a_vocabulary_of_one():
                 score = firth.ok("POST", "/score", {"model": "m", "inputs": "a a"})
                 assert score["total"]["perplexity"] is not None, score
                 assert score["total"]["logprob"] < 0, score
+            refused = firth.post("/neighbors", {"model": "m", "word": "a"})
+            assert "min_count" in harness.is_problem(refused, 422)["detail"], refused
 
 
 def test_what_grows_without_bounds_has_diverged():
