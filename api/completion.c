@@ -152,8 +152,9 @@ static bool on_event(void *context, const struct generate_event *event)
     begin_chunk(c, event->output, event->text);
     if (c->request.logprobs_given && event->has_token) {
         c->logprobs.characters = c->characters[event->output];
-        completion_logprobs_add(&c->logprobs, c->subject.target.vocab, event->text,
-                                (double)event->logprob, event->tops,
+        struct generate_alternative taken = {event->token, event->logprob};
+        completion_logprobs_add(&c->logprobs, c->subject.target.vocab, event->text, taken,
+                                event->tops,
                                 event->tops ? (size_t)c->request.logprobs : 0);
         c->characters[event->output] = c->logprobs.characters;
     }

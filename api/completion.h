@@ -39,9 +39,10 @@ struct completion_logprobs {
 };
 void completion_logprobs_init(struct completion_logprobs *list);
 void completion_logprobs_fini(struct completion_logprobs *list);
-/* logprob NAN prints null (the first of an echoed prompt). */
+/* `taken` is the token that stands there, which tops have beside the likeliest; a logprob
+ * of NAN prints null (the first of an echoed prompt). */
 void completion_logprobs_add(struct completion_logprobs *list, const struct vocab *vocab,
-                             struct span text, double logprob,
+                             struct span text, struct generate_alternative taken,
                              const struct generate_alternative *tops, size_t top_count);
 void completion_logprobs_print(struct completion_logprobs *list, bool tops,
                                struct printer *p);

@@ -47,21 +47,32 @@ static struct printer next_item(struct buffer *inside)
 }
 
 /* Keys are tokens, which need escaping. */
+static void print_top(struct printer *p, const struct vocab *vocab,
+                      const struct generate_alternative *top)
+{
+    printer_span(p, vocab_word(vocab, top->token));
+    buffer_append_char(p->out, ':');
+    p->comma = false;
+    printer_float(p, top->logprob);
+}
+
 static void print_tops(struct printer *p, const struct vocab *vocab,
+                       const struct generate_alternative *taken,
                        const struct generate_alternative *tops, size_t count)
 {
+    bool missing = count > 0 && isfinite(taken->logprob);
     printer_open(p, '{');
     for (size_t i = 0; i < count && isfinite(tops[i].logprob); i++) {
-        printer_span(p, vocab_word(vocab, tops[i].token));
-        buffer_append_char(p->out, ':');
-        p->comma = false;
-        printer_float(p, tops[i].logprob);
+        print_top(p, vocab, &tops[i]);
+        missing = missing && tops[i].token != taken->token;
     }
+    if (missing)
+        print_top(p, vocab, taken);
     printer_close(p, '}');
 }
 
 void completion_logprobs_add(struct completion_logprobs *list, const struct vocab *vocab,
-                             struct span text, double logprob,
+                             struct span text, struct generate_alternative taken,
                              const struct generate_alternative *tops, size_t top_count)
 {
     struct printer tokens = next_item(&list->tokens);
@@ -69,11 +80,11 @@ void completion_logprobs_add(struct completion_logprobs *list, const struct voca
     struct printer alternatives = next_item(&list->tops);
     struct printer offsets = next_item(&list->offsets);
     printer_span(&tokens, text);
-    printer_float(&logprobs, (float)logprob);
-    if (isnan(logprob))
+    printer_float(&logprobs, taken.logprob);
+    if (isnan(taken.logprob))
         printer_null(&alternatives);
     else
-        print_tops(&alternatives, vocab, tops, top_count);
+        print_tops(&alternatives, vocab, &taken, tops, top_count);
     printer_integer(&offsets, (int64_t)list->characters);
     list->characters += count_characters(text);
 }
@@ -116,9 +127,10 @@ void completion_add_token(struct completion_logprobs *list, const struct vocab *
         i + 1 < output->token_count ? output->tokens[i + 1].text_offset : output->size;
     start = start < output->size ? start : output->size;
     end = end < start ? start : end < output->size ? end : output->size;
+    struct generate_alternative taken = {output->tokens[i].token,
+                                         output->tokens[i].logprob};
     completion_logprobs_add(list, vocab, span_of(output->text + start, end - start),
-                            (double)output->tokens[i].logprob,
-                            output->tops ? &output->tops[i * tops] : NULL, tops);
+                            taken, output->tops ? &output->tops[i * tops] : NULL, tops);
 }
 
 /* ---- the likeliest tokens at each place of a prompt ---- */
@@ -226,11 +238,13 @@ enum err completion_add_prompt(struct completion_logprobs *list,
     const struct score_result *scored = &answer.results[0];
     for (size_t i = 0; i < scored->token_count && !code; i++) {
         size_t end = token_end(scored, i, prompt);
+        struct generate_alternative taken = {
+            scored->tokens[i].token, i == 0 ? NAN : (float)scored->tokens[i].logprob};
         code = walk_tops(&walk);
         if (!code)
-            completion_logprobs_add(
-                list, target->vocab, span_of(prompt.bytes + start, end - start),
-                i == 0 ? NAN : (double)scored->tokens[i].logprob, walk.tops, tops);
+            completion_logprobs_add(list, target->vocab,
+                                    span_of(prompt.bytes + start, end - start), taken,
+                                    walk.tops, tops);
         if (!code && tops > 0)
             code = walk_advance(&walk, scored->tokens[i].token);
         start = end;

@@ -89,6 +89,12 @@ def test_logprobs_of_what_was_drawn():
         near(logprobs["token_logprobs"][0], LOG(1 / 2), 1e-6)
         first = logprobs["top_logprobs"][0]
         assert {"the", "a"} <= set(first)
+        for drawn in (complete(firth, logprobs=1, max_tokens=30)["choices"][0]["logprobs"],
+                      complete(firth, prompt="the dog saw a cat on", echo=True, logprobs=1,
+                               max_tokens=0)["choices"][0]["logprobs"]):
+            for token, logprob, tops in list(zip(*list(drawn.values())[:3]))[1:]:
+                near(tops[token.strip()], logprob)
+                assert len(tops) <= 2 and max(tops.values()) >= logprob, tops
         none = complete(firth, logprobs=0)["choices"][0]["logprobs"]
         assert none["top_logprobs"] is None and none["token_logprobs"]
         for bad in (6, -1, 1.5):
