@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 enum { DIGITS_MAX = 18, EXPONENT_MAX = 400 };
 
@@ -94,6 +95,24 @@ bool number_read(struct span text, float *value)
         return false;
     *value = (float)(negative ? -scale(digits, exponent) : scale(digits, exponent));
     return isfinite(*value);
+}
+
+bool number_meant(struct span text)
+{
+    static const char *const words[] = {"nan", "inf", "infinity"};
+    size_t sign = text.size > 0 && (text.bytes[0] == '-' || text.bytes[0] == '+');
+    struct span rest = span_of(text.bytes + sign, text.size - sign);
+    float value;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (rest.size == strlen(words[i]) &&
+            !strncasecmp(rest.bytes, words[i], rest.size))
+            return true;
+    if (rest.size == 0 || !is_digit(rest.bytes[0]))
+        return false;
+    for (size_t i = 0; i < rest.size; i++)
+        if (!is_digit(rest.bytes[i]) && !memchr(".,eE+-", rest.bytes[i], 6))
+            return false;
+    return !number_read(text, &value);
 }
 
 /* The decimal exponent of the first digit of x > 0. */

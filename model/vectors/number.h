@@ -15,6 +15,10 @@
  * float; what is too small becomes 0. */
 bool number_read(struct span text, float *value);
 
+/* Whether `text`, which number_read refuses, was meant as a number: digits written in
+ * another way (1,5) or too large, "nan" or "inf". */
+bool number_meant(struct span text);
+
 /* Writes the shortest of 6 to 9 significant digits that read back as the same float, into
  * text[NUMBER_SIZE_MAX]; returns the size. The value must be finite. */
 size_t number_write(float value, char *text);

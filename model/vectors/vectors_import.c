@@ -194,6 +194,14 @@ static bool is_space(char c)
     return c == ' ' || c == '\t';
 }
 
+/* The word2vec program ends its lines with a space, and its header is easily cut off. */
+static struct span without_blanks(struct span line)
+{
+    while (line.size > 1 && is_space(line.bytes[line.size - 1]))
+        line.size--;
+    return line;
+}
+
 /* Finds the number that ends at `end`; *first is where it begins, its separator before
  * it. False at the line's beginning. */
 static bool last_field(struct span line, size_t end, size_t *first)
@@ -267,12 +275,10 @@ static enum err look_at_glove(struct import *import, bool *header)
     struct span text = span_of(import->buffer + import->start, available(import));
     if (code || !line_at(text, 0, import->ended, &line))
         return code;
-    uint32_t numbers = count_numbers(line), others = 0;
-    if (line_at(text, line.size + 1, import->ended, &second)) {
-        while (second.size > 1 && is_space(second.bytes[second.size - 1]))
-            second.size--;
-        others = count_numbers(second);
-    }
+    bool more = line_at(text, line.size + 1, import->ended, &second);
+    line = without_blanks(line);
+    uint32_t numbers = count_numbers(line);
+    uint32_t others = more ? count_numbers(without_blanks(second)) : 0;
     const char *space = memchr(line.bytes, ' ', line.size);
     size_t before = space ? (size_t)(space - line.bytes) : 0;
     uint64_t rows, dim = 0;
@@ -286,14 +292,21 @@ static enum err look_at_glove(struct import *import, bool *header)
 }
 
 /* What is left of the word when the numbers have been taken off a line must not end in
- * another number: that would be a row too long. */
-static bool ends_in_number(struct span word)
+ * another number: that would be a row too long. Nor, in the first row of a GloVe file,
+ * which says how many there are, in what was meant as one (1,5 or nan): it would become
+ * part of every word. */
+static enum err check_word_end(struct import *import, struct span word)
 {
     size_t first;
     float value;
-    return last_field(word, word.size, &first) &&
-           number_read(span_of(word.bytes + first, word.size - first), &value) &&
-           memchr(word.bytes + first, '.', word.size - first);
+    if (!last_field(word, word.size, &first))
+        return ERR_OK;
+    struct span field = span_of(word.bytes + first, word.size - first);
+    if (number_read(field, &value) && memchr(field.bytes, '.', field.size))
+        return bad(import, 0, "the row has too many numbers");
+    if (import->rows == 0 && !import->announced && number_meant(field))
+        return bad(import, first, "not a finite decimal number");
+    return ERR_OK;
 }
 
 static enum err read_numbers(struct import *import, struct span line, float *row,
@@ -333,8 +346,7 @@ static enum err read_text_record(struct import *import, bool *done)
         return bad(import, 0, "the line is empty");
     if (line.bytes[line.size - 1] == '\r')
         return bad(import, line.size - 1, "the line ends in a carriage return");
-    while (import->announced && is_space(line.bytes[line.size - 1]) && line.size > 1)
-        line.size--; /* the word2vec program ends its lines with a space */
+    line = without_blanks(line);
     if (import->dim == 0)
         return bad(import, 0, "the first row must be a word and 1 to 16384 numbers");
     code = new_row(import, &row);
@@ -342,8 +354,8 @@ static enum err read_text_record(struct import *import, bool *done)
         code = read_numbers(import, line, row, &word_size);
     if (!code)
         code = check_length(import, row);
-    if (!code && ends_in_number(span_of(line.bytes, word_size)))
-        code = bad(import, 0, "the row has too many numbers");
+    if (!code)
+        code = check_word_end(import, span_of(line.bytes, word_size));
     if (!code)
         code = add_word(import, span_of(line.bytes, word_size));
     if (!code)

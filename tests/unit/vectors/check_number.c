@@ -56,6 +56,19 @@ START_TEST(refuses_what_is_no_number)
 }
 END_TEST
 
+START_TEST(knows_what_was_meant)
+{
+    static const char *const meant[] = {"0,5",  "nan", "-Inf", "+infinity",
+                                        "1e39", "1e",  "1.2.3"};
+    static const char *const words[] = {"",     "-",     ".",   "e5",
+                                        "nano", "10:30", "3rd", "0.5"};
+    for (size_t i = 0; i < sizeof meant / sizeof *meant; i++)
+        ck_assert_msg(number_meant(span_of_text(meant[i])), "%s", meant[i]);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        ck_assert_msg(!number_meant(span_of_text(words[i])), "%s", words[i]);
+}
+END_TEST
+
 static void check_round_trip(float value)
 {
     char text[NUMBER_SIZE_MAX + 1];
@@ -101,6 +114,7 @@ UNIT_SUITE(vectors_number)
 {
     tcase_add_test(unit, reads_what_strtof_reads);
     tcase_add_test(unit, refuses_what_is_no_number);
+    tcase_add_test(unit, knows_what_was_meant);
     tcase_add_test(unit, written_numbers_read_back);
     tcase_add_test(unit, written_numbers_are_short);
 }

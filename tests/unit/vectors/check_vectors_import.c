@@ -130,6 +130,10 @@ static const struct refusal refusals[] = {
     {GLOVE, "a 1 2\r\n", 0, "carriage", 1, 5},
     {GLOVE, "a 0,1 0,2\n", 0, "1 to 16384 numbers", 1, 0},
     {GLOVE, "a 0.1 0.2\nb 0,1 0,2\n", 0, "finite", 2, 16},
+    {GLOVE, "a nan 0.2\nb 0.1 0.2\n", 0, "finite", 1, 2},
+    {GLOVE, "a 0.3 -Inf 0.2\nb 0.3 0.1 0.2\n", 0, "finite", 1, 6},
+    {GLOVE, "a 1e39 0.2\nb 0.1 0.2\n", 0, "finite", 1, 2},
+    {GLOVE, "a 0,1 2\nb 0,3 4\n", 0, "finite", 1, 2},
     {GLOVE, "a 1e38 1\n", 0, "longer than 1e15", 1, 0},
     {GLOVE, "\n", 0, "empty", 1, 0},
     {GLOVE, "word\n", 0, "1 to 16384 numbers", 1, 0},
@@ -234,6 +238,9 @@ static const struct opening openings[] = {
     {"7 11 0.2 0.3\nb 0.2 0.3\n", "7 11", 2, 2},
     {"7 0.2 0.3\n1 2 0.2 0.3\n", "7", 2, 2},
     {"12 34 56\na 1 2\n", "12", 2, 2},
+    {"a 0.1 0.2 \nb 0.3 0.4 \n", "a", 2, 2}, /* a word2vec file less its header */
+    {"a 0.1 0.2 \n", "a", 1, 2},
+    {"at 10:30 0.2 0.3\nb 0.2 0.3\n", "at 10:30", 2, 2},
 };
 
 START_TEST(glove_first_lines)
