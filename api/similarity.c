@@ -67,8 +67,6 @@ static void print_pairs(struct printer *p, const struct vectors *vectors,
     printer_open(p, '[');
     for (size_t i = 0; i < count; i++) {
         float *a = room, *b = room + vectors->stride;
-        memset(room, 0, 2 * vectors->stride * sizeof *room);
-        /* A word too short for n-grams of characters has the zero vector. */
         (void)vectors_of_word(vectors, pairs[i].words[0], a);
         (void)vectors_of_word(vectors, pairs[i].words[1], b);
         struct similarity similarity = queries_similarity(vectors, a, b);

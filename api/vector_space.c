@@ -51,7 +51,7 @@ bool vector_space_find(const struct vector_space *space, struct span *word, uint
         *row = find_spelling(space, span_of(lower, lower_token(*word, lower)));
     if (*row != VECTORS_NO_ROW)
         *word = vectors_word(vectors, *row);
-    return *row != VECTORS_NO_ROW || vectors->subwords;
+    return *row != VECTORS_NO_ROW || vectors_know(vectors, *word);
 }
 
 static struct span shown(struct span word)

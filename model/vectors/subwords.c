@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/text/lower.h"
 #include "model/text/vocab.h"
 #include "model/vectors/kernels.h"
 
@@ -98,11 +99,31 @@ enum err subwords_index(struct subwords *subwords, const struct vocab *vocab,
     return code;
 }
 
+/* The buckets of a word that was never seen; 0 before the rows are trained. */
+static size_t buckets_of_unseen(const struct subwords *subwords, struct span word,
+                                uint32_t *buckets)
+{
+    char lower[LOWER_SIZE(WORD_BYTES_MAX)];
+    if (!subwords->rows)
+        return 0;
+    if (word.size > WORD_BYTES_MAX)
+        word.size = WORD_BYTES_MAX;
+    if (subwords->lowercase)
+        word = span_of(lower, lower_token(word, lower));
+    return subwords_of(subwords, word, buckets);
+}
+
+bool subwords_cover(const struct subwords *subwords, struct span word)
+{
+    uint32_t buckets[SUBWORDS_PER_WORD_MAX];
+    return buckets_of_unseen(subwords, word, buckets) > 0;
+}
+
 bool subwords_vector(const struct subwords *subwords, struct span word, size_t stride,
                      float *to)
 {
     uint32_t buckets[SUBWORDS_PER_WORD_MAX];
-    size_t count = subwords->rows ? subwords_of(subwords, word, buckets) : 0;
+    size_t count = buckets_of_unseen(subwords, word, buckets);
     if (count == 0)
         return false;
     memset(to, 0, stride * sizeof *to);

@@ -25,6 +25,7 @@ struct subwords {
     size_t *starts;    /* [words + 1] where a word's n-grams begin in `ids`; or NULL */
     uint32_t *ids;     /* bucket numbers */
     const float *rows; /* [buckets][stride] once trained; borrowed */
+    bool lowercase;    /* the text was: unseen words are made so, too */
 };
 
 /* New, without rows or index; free with subwords_free. ERR_INVALID out of range. */
@@ -38,6 +39,9 @@ size_t subwords_of(const struct subwords *subwords, struct span word, uint32_t *
 /* Fills `starts` and `ids` for the words of the vocabulary from id `first_id` on. */
 MUST_CHECK enum err subwords_index(struct subwords *subwords, const struct vocab *vocab,
                                    uint32_t first_id);
+
+/* Whether an unseen word has n-grams that were trained: it is long enough. */
+bool subwords_cover(const struct subwords *subwords, struct span word);
 
 /* to[stride] = mean of the rows of an unseen word's n-grams; false when it has none. */
 bool subwords_vector(const struct subwords *subwords, struct span word, size_t stride,

@@ -155,6 +155,12 @@ uint64_t vectors_count_of(const struct vectors *vectors, uint32_t row)
     return vocab_count(vectors->vocab, vectors->first_id + row);
 }
 
+bool vectors_know(const struct vectors *vectors, struct span word)
+{
+    return vectors_row_of(vectors, word) != VECTORS_NO_ROW ||
+           (vectors->subwords && subwords_cover(vectors->subwords, word));
+}
+
 bool vectors_of_word(const struct vectors *vectors, struct span word, float *to)
 {
     uint32_t row = vectors_row_of(vectors, word);

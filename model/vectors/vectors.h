@@ -60,6 +60,8 @@ uint64_t vectors_count_of(const struct vectors *vectors, uint32_t row);
 /* Writes the vector of a word into to[stride], from its row or, when it was never seen,
  * from its character n-grams. False when it has neither. */
 bool vectors_of_word(const struct vectors *vectors, struct span word, float *to);
+/* Whether it would. */
+bool vectors_know(const struct vectors *vectors, struct span word);
 
 size_t vectors_memory(const struct vectors *vectors);
 /* The part of it that is the index; 0 without one. */

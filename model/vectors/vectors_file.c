@@ -76,7 +76,7 @@ static enum err bad_file(struct err_info *info)
 }
 
 static enum err load_subwords(struct vectors *vectors, const struct artefact *artefact,
-                              struct err_info *info)
+                              bool lowercase, struct err_info *info)
 {
     const struct artefact_section *sizes, *rows;
     struct subwords *subwords;
@@ -94,6 +94,7 @@ static enum err load_subwords(struct vectors *vectors, const struct artefact *ar
     if (code)
         return code == ERR_INVALID ? bad_file(info) : code;
     subwords->rows = (const void *)rows->content.bytes;
+    subwords->lowercase = lowercase;
     vectors->subwords = subwords;
     return ERR_OK;
 }
@@ -118,7 +119,7 @@ enum err vectors_file_load(struct model *model, const struct artefact *artefact,
                        words, dim, vectors_stride(dim), &vectors, info);
     if (!code) {
         struct hnsw *index;
-        code = load_subwords(vectors, artefact, info);
+        code = load_subwords(vectors, artefact, model->spec.tokenizer.lowercase, info);
         if (!code)
             code = hnsw_load(vectors, artefact, &index, info);
         if (!code)

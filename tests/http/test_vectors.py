@@ -176,6 +176,35 @@ def test_unknown_words_are_named_with_near_spellings():
         assert reply.status == 422 and reply.json()["error"]["code"] == "unknown_words"
 
 
+def test_unseen_words_have_vectors_from_their_n_grams():
+    with Firth() as firth:
+        trained(firth, "skipgram", min_subword=5, max_subword=6, subword_buckets=100)
+
+        def ask(path, **body):
+            return firth.post(path, {"model": "skipgram", **body})
+        # the model's text was lower-cased
+        capital, lower = (ask("/embed", inputs=[word]).json()["vectors"][0]["vector"]
+                          for word in ("Romania", "romania"))
+        assert capital == lower
+        pair = ask("/similarity", pairs=[["Romania", "romania"]]).json()["pairs"][0]
+        near(pair["cosine"], 1)
+        near(pair["euclidean"], 0)
+        assert ask("/neighbors", word="Romania").json()["results"][0]["neighbors"] == \
+            ask("/neighbors", word="romania").json()["results"][0]["neighbors"]
+        # too short for n-grams of five characters, with the two that mark its ends
+        for path, body, pointer in (
+                ("/neighbors", {"word": "x"}, "/word"),
+                ("/neighbors", {"word": "king", "exclude": ["x"]}, "/exclude/0"),
+                ("/analogy", {"a": "king", "b": "x", "c": "land"}, "/b"),
+                ("/similarity", {"pairs": [["king", "land"], ["x", "king"]]}, "/pairs/1/0"),
+                ("/odd-one-out", {"words": ["king", "land", "x"]}, "/words/2"),
+                ("/maps", {"words": ["king", "land", "x", "romania"]}, "/words/2"),
+                ("/embed", {"inputs": ["x"]}, "/inputs/0")):
+            reply = ask(path, **body)
+            harness.is_problem(reply, 422, "unknown_words")
+            assert [row["pointer"] for row in reply.json()["errors"]] == [pointer], reply
+
+
 def test_analogies_are_sums_and_products():
     with Firth() as firth:
         trained(firth, "svd", "glove")
