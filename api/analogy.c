@@ -154,6 +154,20 @@ static enum err read_question(struct reading *reading, const struct question *qu
     return code;
 }
 
+/* Words that cancel out are like everything and nothing. */
+static enum err check_sum(struct reading *reading, const struct analogy *analogy)
+{
+    bool cancel;
+    enum err code =
+        queries_cancel(reading->subject->space.vectors, analogy, &cancel, reading->info);
+    if (code || !cancel)
+        return code;
+    return field_errors_add(exchange_errors(reading->x),
+                            *reading->pointer ? reading->pointer : "/positive",
+                            "has words that cancel out, which leaves 3cosadd no "
+                            "direction");
+}
+
 static enum err read_queries(struct exchange *x, const struct vector_subject *subject,
                              const struct request *request, struct asked *asked,
                              struct err_info *info)
@@ -179,6 +193,8 @@ static enum err read_queries(struct exchange *x, const struct vector_subject *su
         };
         if (!one)
             one = read_question(&reading, &question, &asked->analogies[i]);
+        if (!one && request->method == ANALOGY_ADD)
+            one = check_sum(&reading, &asked->analogies[i]);
         code = vector_worse(code, one);
     }
     return code;

@@ -10,7 +10,7 @@
 #include "api/vector_routes.h"
 #include "base/memory.h"
 
-static const double NUMBER_MAX = 1e15;
+static const double NUMBER_MAX = 1e15, NUMBER_MIN = 1e-15;
 enum { EXCLUDED_MAX = 4000000 }; /* rows, over all queries */
 
 struct request {
@@ -78,7 +78,7 @@ static enum err read_vector(struct exchange *x, const json_t *value, const char 
                             uint32_t dim, bool cosine, float *to)
 {
     struct field_errors *errors = exchange_errors(x);
-    double length = 0;
+    double largest = 0;
     if (json_array_size(value) != dim)
         return field_errors_add(errors, pointer,
                                 "has %zu numbers; the model's vectors have %u",
@@ -89,10 +89,13 @@ static enum err read_vector(struct exchange *x, const json_t *value, const char 
         if (!json_is_number(item) || !(fabs(number) <= NUMBER_MAX))
             return field_errors_add(
                 errors, pointer, "must hold numbers of at most 1e15; see its item %u", d);
-        to[d] = (float)number;
-        length += (double)to[d] * to[d];
+        largest = fmax(largest, fabs(number));
     }
-    if (cosine && !(length > 0))
+    /* A cosine does not see the length; a float does not see squares so small. */
+    double scale = cosine && largest > 0 && largest < NUMBER_MIN ? largest : 1;
+    for (uint32_t d = 0; d < dim; d++)
+        to[d] = (float)(json_number_value(json_array_get(value, d)) / scale);
+    if (cosine && !(largest > 0))
         return field_errors_add(errors, pointer,
                                 "is the zero vector, which has no direction: cosine is "
                                 "undefined; the metrics dot and euclidean are not");

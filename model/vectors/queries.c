@@ -199,6 +199,38 @@ enum err queries_analogy(const struct vectors *vectors, const struct analogy *an
     return code;
 }
 
+/* The sum of the unit vectors of `count` words times `factor` is added to `sum`. */
+static enum err add_units(const struct vectors *vectors, const struct span *words,
+                          size_t count, float factor, float *unit, float *sum,
+                          struct err_info *info)
+{
+    enum err code = ERR_OK;
+    for (size_t i = 0; i < count && !code; i++) {
+        code = unit_of_word(vectors, words[i], unit, info);
+        if (!code)
+            kernels_best()->add(sum, factor, unit, vectors->stride);
+    }
+    return code;
+}
+
+enum err queries_cancel(const struct vectors *vectors, const struct analogy *analogy,
+                        bool *cancel, struct err_info *info)
+{
+    float *sum = memory_new_aligned(2 * vectors->stride, sizeof *sum);
+    *cancel = false;
+    if (!sum)
+        return ERR_NO_MEMORY;
+    float *unit = sum + vectors->stride;
+    enum err code = add_units(vectors, analogy->positive, analogy->positive_count, 1,
+                              unit, sum, info);
+    if (!code)
+        code = add_units(vectors, analogy->negative, analogy->negative_count, -1, unit,
+                         sum, info);
+    *cancel = !code && !(length_of(sum, vectors->stride) > 0);
+    free(sum);
+    return code;
+}
+
 struct similarity queries_similarity(const struct vectors *vectors, const float *a,
                                      const float *b)
 {
@@ -233,6 +265,9 @@ enum err queries_odd_one_out(const struct vectors *vectors, const struct span *w
         if (!code)
             kernels_best()->add(mean, 1, units + i * stride, stride);
     }
+    if (!code && !(length_of(mean, stride) > 0))
+        code = err_set_field(info, ERR_INVALID, "/words",
+                             "The vectors cancel out: their mean has no direction.");
     if (!code)
         scale_to_unit(mean, stride);
     for (size_t i = 0; i < count && !code; i++) {

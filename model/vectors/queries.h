@@ -56,8 +56,15 @@ struct similarity {
 struct similarity queries_similarity(const struct vectors *vectors, const float *a,
                                      const float *b);
 
+/* Whether the words' unit vectors cancel out, so that there is no direction for 3CosAdd
+ * to look in. ERR_UNKNOWN_WORDS. */
+MUST_CHECK enum err queries_cancel(const struct vectors *vectors,
+                                   const struct analogy *analogy, bool *cancel,
+                                   struct err_info *info);
+
 /* Which of count ≥ 2 words is least like the mean of their unit vectors. *odd is its
- * index, similarities[count] their cosines with the mean. ERR_UNKNOWN_WORDS. */
+ * index, similarities[count] their cosines with the mean. ERR_UNKNOWN_WORDS; ERR_INVALID
+ * where the mean is zero. */
 MUST_CHECK enum err queries_odd_one_out(const struct vectors *vectors,
                                         const struct span *words, size_t count,
                                         size_t *odd, float *similarities,

@@ -205,6 +205,32 @@ def test_unseen_words_have_vectors_from_their_n_grams():
             assert [row["pointer"] for row in reply.json()["errors"]] == [pointer], reply
 
 
+def test_what_has_no_direction_has_no_cosine():
+    with Firth() as firth:
+        assert put(firth, word2vec()).status == 201
+
+        def ask(path, **body):
+            return firth.post(path, {"model": "plane", **body})
+        for path, body, pointer in (
+                ("/analogy", {"positive": ["east", "west"]}, "/positive"),
+                ("/analogy", {"positive": ["east"], "negative": ["east"]}, "/positive"),
+                ("/analogy", {"queries": [{"positive": ["east"]},
+                                          {"positive": ["east", "west"]}]}, "/queries/1"),
+                ("/odd-one-out", {"words": ["east", "west", "east", "west"]}, "/words"),
+                ("/neighbors", {"vector": [0, 0]}, "/vector")):
+            reply = ask(path, **body)
+            harness.is_problem(reply, 422, "invalid_value")
+            assert [row["pointer"] for row in reply.json()["errors"]] == [pointer], reply
+        # the product of 3CosMul needs no direction
+        answers = ask("/analogy", positive=["east", "west"], method="3cosmul").json()
+        assert answers["results"][0]["answers"][0]["word"] == "north", answers
+        # however short a vector is, it has one
+        for length in (1, 1e-14, 1e-30, 1e-42, 1e-300):
+            found = ask("/neighbors", vector=[length, 0], k=2).json()["results"][0]
+            assert [n["word"] for n in found["neighbors"]] == ["east", "northeast"], found
+            near(found["neighbors"][0]["similarity"], 1)
+
+
 def test_analogies_are_sums_and_products():
     with Firth() as firth:
         trained(firth, "svd", "glove")
