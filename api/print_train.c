@@ -91,13 +91,20 @@ void print_can(struct printer *p, const struct kind *kind)
         unsigned needs;
         const char *word;
     } words[] = {
-        {CAN_SCORE, "score"},         {CAN_SCORE, "next"},
-        {CAN_SCORE, "rescore"},       {CAN_SCORE, "generate"},
-        {CAN_SCORE, "tokenize"},      {CAN_SCORE, "detokenize"},
-        {CAN_SCORE, "evaluate"},      {CAN_VECTORS, "neighbors"},
-        {CAN_VECTORS, "analogy"},     {CAN_VECTORS, "similarity"},
-        {CAN_VECTORS, "embed"},       {CAN_VECTORS, "maps"},
-        {CAN_TRANSLATE, "translate"}, {CAN_EXPORT_ARPA, "export_arpa"},
+        {CAN_SCORE, "score"},
+        {CAN_SCORE, "next"},
+        {CAN_SCORE, "rescore"},
+        {CAN_SCORE, "generate"},
+        {CAN_SCORE, "tokenize"},
+        {CAN_SCORE, "detokenize"},
+        {CAN_SCORE | CAN_VECTORS, "evaluate"},
+        {CAN_VECTORS, "neighbors"},
+        {CAN_VECTORS, "analogy"},
+        {CAN_VECTORS, "similarity"},
+        {CAN_VECTORS, "embed"},
+        {CAN_VECTORS, "maps"},
+        {CAN_TRANSLATE, "translate"},
+        {CAN_EXPORT_ARPA, "export_arpa"},
     };
     printer_open(p, '[');
     for (size_t i = 0; kind && i < sizeof words / sizeof words[0]; i++)

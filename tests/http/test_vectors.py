@@ -124,6 +124,7 @@ def test_wrong_questions_name_their_fields():
         refused("/neighbors", {"word": "king", "vector": [0] * 6}, "/word")
         refused("/neighbors", {"queries": []}, "/queries")
         refused("/neighbors", {"word": 7}, "/word")
+        refused("/neighbors", {"queries": "king"}, "/queries")
         refused("/neighbors", {"vector": [1, 2]}, "/vector")
         refused("/neighbors", {"vector": [1, 2, 3, 4, 5, "x"]}, "/vector")
         refused("/neighbors", {"vector": [1e300] * 6}, "/vector")
@@ -379,7 +380,7 @@ def test_four_vectors_by_hand():
         assert reply.status == 201 and reply.headers["location"] == "/models/plane", reply
         model = reply.json()
         assert model["kind"] == "vectors" and model["parameters"] == 10, model
-        assert {"neighbors", "analogy", "similarity", "embed"} <= set(model["can"])
+        assert {"neighbors", "analogy", "similarity", "embed", "evaluate"} <= set(model["can"])
 
         def ask(**more):
             rows = firth.ok("POST", "/neighbors", {"model": "plane", **more})["results"]
