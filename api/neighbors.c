@@ -26,7 +26,7 @@ static const struct field request_fields[] = {
     VECTOR_MODEL_FIELD(struct request),
     {MEMBER(word), .type = FIELD_ANY},
     {MEMBER(vector), .type = FIELD_ANY},
-    {MEMBER(queries), .type = FIELD_ARRAY},
+    {MEMBER(queries), .type = FIELD_ANY},
     {MEMBER(exclude), .type = FIELD_ARRAY, .minimum = 0, .maximum = VECTOR_WORDS_MAX},
     {MEMBER(k), .type = FIELD_INTEGER, .minimum = 1, .maximum = VECTOR_K_MAX},
     {MEMBER(restrict_vocab), .type = FIELD_INTEGER, .minimum = 1, .maximum = UINT32_MAX},
@@ -243,14 +243,18 @@ static enum err read_request(struct exchange *x, struct request *request,
         request->word = NULL;
     if (json_is_null(request->vector))
         request->vector = NULL;
+    if (json_is_null(request->queries))
+        request->queries = NULL;
     int given =
         (request->word != NULL) + (request->vector != NULL) + (request->queries != NULL);
-    if (given != 1)
+    if (given != 1 && json_is_object(body))
         code = field_errors_add(errors, "/word", "give one of word, vector and queries");
     if (request->word && !json_is_string(request->word))
         code = field_errors_add(errors, "/word", "must be a word");
     if (request->vector && !json_is_array(request->vector))
         code = field_errors_add(errors, "/vector", "must be an array of numbers");
+    if (request->queries && !json_is_array(request->queries))
+        code = field_errors_add(errors, "/queries", "must be an array");
     return code;
 }
 
