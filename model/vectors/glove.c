@@ -260,7 +260,7 @@ static enum err look_up(struct glove *glove, const struct progress *progress)
         .step = step,
         .steps_total =
             (uint64_t)(glove->settings->iterations * (double)glove->pairs.piece_count),
-        .tokens = (uint64_t)(iterations * (double)glove->pairs.count),
+        .tokens = (uint64_t)(iterations * (double)glove->settings->tokens),
         .phase = "training",
     };
     enum progress_answer answer = progress_report(progress, &report);

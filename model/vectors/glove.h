@@ -15,6 +15,7 @@ struct glove_settings {
     uint32_t dim;
     double x_max, alpha, rate;
     double iterations, seconds; /* seconds 0: not limited */
+    uint64_t tokens;            /* of the text, for reports */
     uint64_t seed;
     unsigned threads;
     uint64_t memory_bytes; /* for the pairs, 16 bytes each; more go to temporary space. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The kind "glove": its parameters, and the way from a corpus to a model file. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,18 +46,26 @@ static enum glove_output output_of(const struct train_spec *spec)
     return (enum glove_output)output;
 }
 
+/* As many as the first part of the budget that is used up allows, but for seconds. */
+static double iterations_of(const struct train_spec *spec, uint64_t tokens)
+{
+    bool limited = spec->budget.seconds > 0 || spec->budget.tokens > 0;
+    double iterations = spec->budget.epochs > 0 ? spec->budget.epochs
+                        : limited               ? 1e6
+                                                : default_iterations;
+    if (spec->budget.tokens > 0 && tokens > 0)
+        iterations = fmin(iterations, spec->budget.tokens / (double)tokens);
+    return iterations;
+}
+
 static struct glove_settings settings_of(const struct train_spec *spec)
 {
     const struct params *params = &spec->params;
-    bool timed = spec->budget.seconds > 0 && !(spec->budget.epochs > 0);
     return (struct glove_settings){
         .dim = (uint32_t)params_number(params, "dim"),
         .x_max = params_number(params, "x_max"),
         .alpha = params_number(params, "alpha"),
         .rate = params_number(params, "learning_rate"),
-        .iterations = timed                     ? 1e6
-                      : spec->budget.epochs > 0 ? spec->budget.epochs
-                                                : default_iterations,
         .seconds = spec->budget.seconds,
         .seed = spec->seed,
         .threads = id_corpus_threads(spec),
@@ -127,8 +136,11 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
     size_t pairs = 0;
     settings.scratch_directory = input->scratch_directory;
     enum err code = id_corpus_new(spec, input, true, progress, &corpus, info);
-    if (!code)
+    if (!code) {
+        settings.tokens = corpus->tokens;
+        settings.iterations = iterations_of(spec, corpus->tokens);
         code = count_pairs(spec, input, corpus, progress, &counts);
+    }
     if (!code)
         code = glove_new(&settings, counts, &glove);
     if (!code)

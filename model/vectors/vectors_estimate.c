@@ -23,6 +23,16 @@ struct size {
     double tokens, words, pairs, threads, dim;
 };
 
+/* How often the text is gone through: as the budget says, or `fallback`. */
+static double epochs_of(const struct train_spec *spec, const struct size *size,
+                        double fallback)
+{
+    double epochs = spec->budget.epochs > 0 ? spec->budget.epochs : HUGE_VAL;
+    if (spec->budget.tokens > 0)
+        epochs = fmin(epochs, spec->budget.tokens / size->tokens);
+    return isfinite(epochs) ? epochs : fallback;
+}
+
 /* Words on a side of a skip-gram window, on average. */
 static double mean_reach(const struct params *params)
 {
@@ -38,10 +48,7 @@ static void estimate_negative(const struct train_spec *spec, const struct size *
                               struct train_estimate *estimate)
 {
     const struct params *params = &spec->params;
-    double epochs = spec->budget.epochs > 0 ? spec->budget.epochs : 5;
-    double tokens = size->tokens * epochs;
-    if (spec->budget.tokens > 0)
-        tokens = fmin(tokens, spec->budget.tokens);
+    double tokens = size->tokens * epochs_of(spec, size, 5);
     bool subwords = params_number(params, "max_subword") > 0;
     double rows = size->words + (subwords ? params_number(params, "subword_buckets") : 0);
     double shape = (params_number(params, "negatives") + 1) / 6 * size->dim / 112;
@@ -64,7 +71,7 @@ static void estimate_pairs(const struct train_spec *spec, const struct size *siz
     estimate->seconds = size->tokens * window * count_cost / size->threads;
     estimate->bytes = (uint64_t)(size->words * (size->dim * 4 + 24));
     if (spec->kind == &kind_glove) {
-        double iterations = spec->budget.epochs > 0 ? spec->budget.epochs : 15;
+        double iterations = epochs_of(spec, size, 15);
         estimate->parameters = (uint64_t)(2 * size->words * (dim + 1));
         estimate->steps = (uint64_t)(size->pairs * iterations / 4096) + 1;
         estimate->memory_bytes = (uint64_t)(fmin(size->pairs * 16, (double)budget) +

@@ -59,6 +59,22 @@ def vectors_of(firth, model, words):
 WORDS = "the king rules land and queen paris is capital of france rome italy".split()
 
 
+def test_a_budget_in_tokens_ends_every_trainer():
+    with Firth() as firth:
+        firth.put_corpus(text=TEXT)
+        tokens = len(TEXT.split()) + TEXT.count("\n")
+        for kind in ("glove", "skipgram", "cbow"):
+            request = {"kind": kind, "params": {"dim": 4}, "threads": 1,
+                       "tokenizer": {"unit": "word", "min_count": 1},
+                       "budget": {"epochs": 9, "tokens": 2 * tokens}}
+            progress = firth.train(kind, **request)["progress"]
+            assert progress["epoch"] == 2 and progress["tokens"] == 2 * tokens, progress
+            few, all_of_it = (firth.ok("POST", "/train?dry_run=true",
+                                       {"model": "x", "corpus": "book", **request, "budget": budget})
+                              for budget in (request["budget"], {"epochs": 9}))
+            assert few["estimated_seconds"] < all_of_it["estimated_seconds"], few
+
+
 def test_neighbours_of_every_kind_are_the_nearest():
     with Firth() as firth:
         trained(firth, *KINDS)
