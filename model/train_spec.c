@@ -34,7 +34,8 @@ void train_spec_settle(struct train_spec *spec)
 
 enum err train_spec_check(const struct train_spec *spec, struct err_info *info)
 {
-    return spec->kind->check ? spec->kind->check(&spec->params, info) : ERR_OK;
+    enum err code = tokenizer_check(&spec->tokenizer, info);
+    return !code && spec->kind->check ? spec->kind->check(&spec->params, info) : code;
 }
 
 enum err train_spec_write(const struct train_spec *spec, struct buffer *text)

@@ -24,6 +24,10 @@
 struct bpe;
 struct buffer;
 
+/* ERR_INVALID when `max_vocab` is no size for a vocabulary of pieces. */
+MUST_CHECK enum err bpe_check(const struct tokenizer_settings *settings,
+                              struct err_info *info);
+
 /* New; learns the merges of `text`, cut as the settings say. */
 MUST_CHECK enum err bpe_train(const struct tokenizer_settings *settings, struct span text,
                               const struct progress *progress, struct bpe **out,

@@ -309,11 +309,15 @@ static enum err learn(struct learner *learner, uint32_t wanted, uint64_t least,
     return err;
 }
 
-static enum err check_wanted(const struct tokenizer_settings *settings, uint32_t *wanted,
-                             struct err_info *info)
+static uint32_t tokens_wanted(const struct tokenizer_settings *settings)
 {
-    *wanted = settings->max_vocab ? settings->max_vocab : BPE_DEFAULT_TOKENS;
-    if (*wanted < BPE_BYTES || *wanted > BPE_TOKENS_MAX)
+    return settings->max_vocab ? settings->max_vocab : BPE_DEFAULT_TOKENS;
+}
+
+enum err bpe_check(const struct tokenizer_settings *settings, struct err_info *info)
+{
+    uint32_t wanted = tokens_wanted(settings);
+    if (wanted < BPE_BYTES || wanted > BPE_TOKENS_MAX)
         return err_set_field(
             info, ERR_INVALID, "/tokenizer/max_vocab",
             "A bpe vocabulary has from %u (the bytes alone) to %u tokens, "
@@ -330,9 +334,9 @@ enum err bpe_train(const struct tokenizer_settings *settings, struct span text,
     struct learner learner = {0};
     struct tally tally = {0};
     struct tally_word *ranked = NULL;
-    uint32_t wanted;
+    uint32_t wanted = tokens_wanted(settings);
     *out = NULL;
-    enum err err = check_wanted(settings, &wanted, info);
+    enum err err = bpe_check(settings, info);
     if (err)
         return err;
     err = tally_text(&tally, &unlearned, text, 0, progress);

@@ -62,6 +62,11 @@ void tokenizer_free(struct tokenizer *tokenizer)
     free(tokenizer);
 }
 
+enum err tokenizer_check(const struct tokenizer_settings *settings, struct err_info *info)
+{
+    return settings->unit == UNIT_BPE ? bpe_check(settings, info) : ERR_OK;
+}
+
 const struct tokenizer_settings *tokenizer_get_settings(const struct tokenizer *tokenizer)
 {
     return &tokenizer->settings;

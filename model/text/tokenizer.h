@@ -41,6 +41,10 @@ MUST_CHECK enum err tokenizer_train(const struct tokenizer_settings *settings,
                                     struct tokenizer **out, struct err_info *info);
 void tokenizer_free(struct tokenizer *tokenizer);
 
+/* ERR_INVALID, and the field in `info`, where the settings do not go together. */
+MUST_CHECK enum err tokenizer_check(const struct tokenizer_settings *settings,
+                                    struct err_info *info);
+
 const struct tokenizer_settings *
 tokenizer_get_settings(const struct tokenizer *tokenizer);
 

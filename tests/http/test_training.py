@@ -124,6 +124,12 @@ def test_parameters_that_do_not_go_together_are_refused_at_once():
                 reply = firth.post("/train" + query, {**REQUEST, "kind": kind, "params": params})
                 rows = harness.is_problem(reply, status)["errors"]
                 assert [row["pointer"] for row in rows] == [at], reply
+        for size in (255, (1 << 20) + 1):
+            for kind in ("ngram", "svd"):
+                reply = firth.post("/train", {**REQUEST, "kind": kind, "params": {},
+                                              "tokenizer": {"unit": "bpe", "max_vocab": size}})
+                rows = harness.is_problem(reply, 422)["errors"]
+                assert [row["pointer"] for row in rows] == ["/tokenizer/max_vocab"], reply
         mixed = firth.ok("POST", "/train?dry_run=true",
                          {**REQUEST, "kind": "mixture", "params": {"models": ["bigram"] * 2}})
         one = firth.ok("GET", "/models/bigram")
