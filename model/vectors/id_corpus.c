@@ -130,6 +130,29 @@ static enum err count_words(struct id_corpus *corpus, struct err_info *info)
     return ERR_OK;
 }
 
+static bool has_neighbours(struct id_chunk chunk)
+{
+    bool before = false; /* a word, in this segment */
+    for (size_t i = 0; i < chunk.count; i++) {
+        if (before && chunk.ids[i] >= VOCAB_RESERVED)
+            return true;
+        before = chunk.ids[i] != VOCAB_EOS && (before || chunk.ids[i] >= VOCAB_RESERVED);
+    }
+    return false;
+}
+
+/* A word is known by its company: where none has any there is nothing to learn. */
+static enum err check_company(const struct id_corpus *corpus, struct err_info *info)
+{
+    for (size_t i = 0; i < corpus->chunk_count; i++)
+        if (has_neighbours(corpus->chunks[i]))
+            return ERR_OK;
+    return err_set(
+        info, ERR_CORPUS_TOO_SMALL,
+        "No segment has two words that have vectors: give more text, a smaller "
+        "min_count or the segment \"document\"");
+}
+
 enum err id_corpus_new(const struct train_spec *spec, const struct train_input *input,
                        bool encode, const struct progress *progress,
                        struct id_corpus **out, struct err_info *info)
@@ -148,6 +171,8 @@ enum err id_corpus_new(const struct train_spec *spec, const struct train_input *
         code = count_words(corpus, info);
     if (!code && encode)
         code = encode_text(corpus, spec, input, progress);
+    if (!code && encode)
+        code = check_company(corpus, info);
     if (code)
         id_corpus_free(corpus);
     else

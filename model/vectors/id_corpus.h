@@ -37,8 +37,8 @@ struct span id_corpus_text(const struct train_input *input);
 unsigned id_corpus_threads(const struct train_spec *spec);
 
 /* New: learns the tokenizer, counts the words, encodes the text on the spec's threads.
- * ERR_CORPUS_TOO_SMALL when fewer than two words are frequent enough. With `encode`
- * false there are no chunks. */
+ * ERR_CORPUS_TOO_SMALL when fewer than two words are frequent enough, or no two of them
+ * stand in one segment. With `encode` false there are no chunks. */
 MUST_CHECK enum err id_corpus_new(const struct train_spec *spec,
                                   const struct train_input *input, bool encode,
                                   const struct progress *progress, struct id_corpus **out,

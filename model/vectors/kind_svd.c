@@ -38,7 +38,8 @@ static const struct param svd_params[] = {
 static enum err make_matrix(const struct train_spec *spec,
                             const struct train_input *input,
                             const struct id_corpus *corpus,
-                            const struct progress *progress, struct sparse **out)
+                            const struct progress *progress, struct sparse **out,
+                            struct err_info *info)
 {
     *out = NULL;
     const struct params *params = &spec->params;
@@ -60,6 +61,11 @@ static enum err make_matrix(const struct train_spec *spec,
         code = sparse_from_counts(counts, weighting, params_number(params, "shift"),
                                   params_number(params, "context_power"), out);
     cooccurrence_free(counts);
+    if (!code && (*out)->starts[(*out)->rows] == 0)
+        return err_set(
+            info, ERR_CORPUS_TOO_SMALL,
+            "No pair of words is left in the matrix, so that all vectors would "
+            "be zero: give more text or a smaller shift");
     return code;
 }
 
@@ -119,7 +125,7 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
     float *matrix = NULL;
     enum err code = id_corpus_new(spec, input, true, progress, &corpus, info);
     if (!code)
-        code = make_matrix(spec, input, corpus, progress, &sparse);
+        code = make_matrix(spec, input, corpus, progress, &sparse, info);
     if (!code)
         code = factor(spec, sparse, progress, corpus, &matrix, result);
     if (!code)

@@ -198,11 +198,25 @@ START_TEST(more_dimensions_than_words)
 }
 END_TEST
 
+START_TEST(a_shift_that_leaves_nothing)
+{
+    char *text = fixture_text(500, 1);
+    const char *params[] = {"weighting", "ppmi", "shift", "50", NULL};
+    struct buffer bytes;
+    struct train_result result;
+    ck_assert_int_eq(fixture_train("svd", text, 1, params, 0, &bytes, &result),
+                     ERR_CORPUS_TOO_SMALL);
+    buffer_fini(&bytes);
+    free(text);
+}
+END_TEST
+
 UNIT_SUITE(vectors_svd)
 {
     tcase_add_test(unit, eigenvectors_are_what_they_should_be);
     tcase_add_test(unit, zero_and_diagonal_matrices);
     tcase_add_test(unit, orthonormal_columns);
+    tcase_add_test(unit, a_shift_that_leaves_nothing);
     tcase_add_test(unit, known_low_rank);
     tcase_add_test(unit, weightings_of_counts);
     tcase_add_test(unit, trained_groups_form);

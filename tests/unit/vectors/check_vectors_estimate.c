@@ -45,8 +45,22 @@ START_TEST(too_little_text)
 }
 END_TEST
 
+/* Vectors of words that never meet would be random, or zero. */
+START_TEST(words_without_company)
+{
+    struct train_result result;
+    struct buffer bytes;
+    ck_assert_int_eq(fixture_train(kind_names[_i],
+                                   "a\nb\na\nb\na\nb\na\nb\na\nb\nc a\nb c\n", 1, NULL, 1,
+                                   &bytes, &result),
+                     ERR_CORPUS_TOO_SMALL);
+    buffer_fini(&bytes);
+}
+END_TEST
+
 UNIT_SUITE(vectors_estimate)
 {
     tcase_add_loop_test(unit, parameters_are_those_of_training, 0, 4);
     tcase_add_loop_test(unit, too_little_text, 0, 4);
+    tcase_add_loop_test(unit, words_without_company, 0, 4);
 }
