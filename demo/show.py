@@ -63,8 +63,9 @@ def rescore(answer):
 
 
 def vectors(answer):
-    print(f"  {answer['name']}: vectors of {answer['vocab_size']} words, "
-          f"{answer['parameters']} numbers")
+    dim = answer["params"]["dim"]
+    print(f"  {answer['name']}: vectors of {answer['parameters'] // dim} words, "
+          f"{dim} numbers each")
 
 
 def neighbors(answer):
@@ -79,7 +80,7 @@ def analogy(answer):
     question = f"{a} : {b} = {c} : ?"
     if answer.get("code") == "unknown_words":
         words = [row["detail"].split('"')[1] for row in answer["errors"]]
-        print(f"  unknown  {question:<38} not in the text: {', '.join(words)}")
+        print(f"  unknown  {question:<38} too rare in the text: {', '.join(words)}")
         return
     words = [row["word"] for row in answer["results"][0]["answers"]]
     hit = words and words[0].lower() == wanted.lower()
