@@ -121,8 +121,7 @@ static enum err measure(const struct cli *cli, struct cli_model *model,
     if (arguments->analogies || arguments->word_pairs)
         return cli_measure(cli, model->model, info);
     if (arguments->lowercase || arguments->restrict_vocab || arguments->method)
-        return err_set(info, ERR_INVALID,
-                       "--%s goes with --analogies or --word-pairs",
+        return err_set(info, ERR_INVALID, "--%s goes with --analogies or --word-pairs",
                        arguments->lowercase        ? "lowercase"
                        : arguments->restrict_vocab ? "restrict-vocab"
                                                    : "method");
@@ -133,6 +132,8 @@ enum cli_status cli_evaluate(struct cli *cli)
 {
     struct cli_model model;
     struct err_info info = {0};
+    if (cli->arguments.analogies && cli->arguments.word_pairs)
+        return cli_misuse(cli, "give --analogies or --word-pairs, not both");
     enum cli_status status = cli_model_open(cli, &model);
     if (status)
         return status;

@@ -27,7 +27,7 @@ enum cli_status cli_fail(const struct cli *cli, enum err code,
 {
     const char *text = info && *info->message ? info->message : err_text(code);
     fprintf(stderr, "firthd %s: %s", cli->command->name, text);
-    if (info && info->has_line && !strstr(text, "line "))
+    if (info && info->has_line && !strstr(text, "line ") && !strstr(text, "Line "))
         fprintf(stderr, " (line %" PRIu64 ")", info->line);
     if (info && info->has_offset && !strstr(text, "byte "))
         fprintf(stderr, " (byte %" PRIu64 ")", info->offset);

@@ -212,8 +212,8 @@ static enum err on_triple(struct cli_asking *asking, struct span line, uint64_t 
     struct buffer problem;
     size_t found = 0;
     if (split(line, words) != WORDS_MAX)
-        return err_set_place(info, ERR_SYNTAX, 0, number,
-                             "Line %" PRIu64 " is not three words a, b and c.", number);
+        return err_set(info, ERR_SYNTAX,
+                       "Line %" PRIu64 " is not three words a, b and c.", number);
     enum err code = make_room(own, asking);
     buffer_init(&problem, 1 << 12);
     if (!code && !find_all(asking, words, WORDS_MAX, number, &problem)) {

@@ -785,7 +785,11 @@ def test_the_command_line_says_the_same():
         out, _ = run("export", *model, "--format", "glove")
         assert out.splitlines() == word2vec().splitlines()[1:]
         run("neighbors", *model, "--metric", "l1", text="", status=2)
-        run("analogy", *model, text="only two\n", status=1)
+        _, error = run("analogy", *model, text="east north west\nonly two\n", status=1)
+        assert error.strip().endswith("Line 2 is not three words a, b and c."), error
+        _, error = run("evaluate", *model, "--analogies", questions, "--word-pairs", questions,
+                       status=2)
+        assert "not both" in error, error
 
 
 if __name__ == "__main__":
