@@ -264,7 +264,8 @@ static enum err descend(struct descent *descent, const struct progress *progress
                                          .step = i,
                                          .steps_total = iterations,
                                          .phase = "descending"};
-        if (i % REPORT_EVERY == 0 && progress_report(progress, &report) == PROGRESS_STOP)
+        if ((i % REPORT_EVERY == 0 || i == iterations) &&
+            progress_report(progress, &report) == PROGRESS_STOP)
             return ERR_CANCELLED;
         double divergence;
         code = field_measure(&descent->field, &total, &divergence);

@@ -49,15 +49,25 @@ static void randomise(struct room *room, uint64_t seed)
             room->basis[i * room->stride + j] = (float)random_normal(&random);
 }
 
+static uint32_t products(const struct svd_settings *settings)
+{
+    return 2 * settings->iterations + 2;
+}
+
+static struct progress_report report_at(uint32_t step,
+                                        const struct svd_settings *settings)
+{
+    return (struct progress_report){.fraction = (double)step / products(settings),
+                                    .step = step,
+                                    .steps_total = products(settings),
+                                    .phase = "training"};
+}
+
 static enum err multiply(struct room *room, const struct sparse *sparse,
                          const struct svd_settings *settings,
                          const struct progress *progress, uint32_t step)
 {
-    uint32_t steps = 2 * settings->iterations + 2;
-    struct progress_report report = {.fraction = (double)step / steps,
-                                     .step = step,
-                                     .steps_total = steps,
-                                     .phase = "training"};
+    struct progress_report report = report_at(step, settings);
     enum err code = sparse_multiply(sparse, room->basis, room->stride, settings->threads,
                                     progress, &report, room->product);
     float *kept = room->basis;
@@ -110,9 +120,12 @@ enum err svd_factor(const struct sparse *sparse, const struct svd_settings *sett
         code = find_range(&room, sparse, settings, progress);
     }
     if (!code)
-        code = multiply(&room, sparse, settings, progress, 2 * settings->iterations + 1);
+        code = multiply(&room, sparse, settings, progress, products(settings) - 1);
     if (!code)
         code = rotate(&room);
+    struct progress_report done = report_at(products(settings), settings);
+    if (!code && progress_report(progress, &done) == PROGRESS_STOP)
+        code = ERR_CANCELLED;
     if (!code) {
         *stride = room.stride;
         *vectors = room.product;

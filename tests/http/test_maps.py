@@ -97,6 +97,8 @@ def test_t_sne_tells_how_it_goes():
         put(firth)
         request = {"words": WORDS, "method": "tsne", "perplexity": 5, "iterations": 120,
                    "dims": 3}
+        progress = drawn(firth, **{**request, "iterations": 125})["progress"]
+        assert progress["step"] == progress["steps_total"] == 125, progress
         job = drawn(firth, **request, seed=3)
         result = job["result"]
         assert len(result["kl_by_iteration"]) == 120 and result["seed"] == 3
@@ -112,7 +114,7 @@ def test_t_sne_tells_how_it_goes():
         other = drawn(firth, **request, seed=4)
         assert other["result"]["points"] != result["points"]
         listed = firth.ok("GET", "/jobs?type=maps")["data"]
-        assert len(listed) == 3 and all(row["result"] is None for row in listed)
+        assert len(listed) == 4 and all(row["result"] is None for row in listed)
         assert listed[0]["params"] == {"method": "tsne", "dims": 3, "perplexity": 5,
                                        "iterations": 120}
         assert listed[0]["seed"] == 4

@@ -75,6 +75,14 @@ def test_a_budget_in_tokens_ends_every_trainer():
             assert few["estimated_seconds"] < all_of_it["estimated_seconds"], few
 
 
+def test_every_trainer_takes_all_its_steps():
+    with Firth() as firth:
+        firth.put_corpus(text=TEXT)
+        for kind in KINDS:
+            progress = firth.train(kind, kind=kind, params={"dim": 4})["progress"]
+            assert progress["step"] == progress["steps_total"] > 0, progress
+
+
 def test_neighbours_of_every_kind_are_the_nearest():
     with Firth() as firth:
         trained(firth, *KINDS)
