@@ -267,6 +267,15 @@ static struct train_spec *read_spec(const char *text)
     return NULL;
 }
 
+/* Whether chance as the seed draws it was in the making. A job says so; a model of the
+ * command line has none, nor has an import from another program, of kinds that never
+ * draw. */
+static bool was_drawn(const struct model_row *model)
+{
+    return *model->job ||
+           (strcmp(model->kind, "vectors") && strcmp(model->kind, "ngram"));
+}
+
 void print_model(struct printer *p, const struct model_row *model, enum model_state state)
 {
     static const char *const states[] = {"unloaded", "loading", "ready", "failed"};
@@ -281,7 +290,7 @@ void print_model(struct printer *p, const struct model_row *model, enum model_st
     printer_key_text(p, "state", states[state]);
     printer_key_text(p, "corpus", spec && *spec->corpus ? spec->corpus : NULL);
     if (spec)
-        print_spec(p, spec, *model->job != '\0');
+        print_spec(p, spec, was_drawn(model));
     printer_key(p, "metrics");
     print_named_values(p, model->metrics);
     printer_key(p, "aliases");

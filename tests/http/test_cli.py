@@ -129,6 +129,13 @@ def test_training_is_that_of_http():
                 == served.body
 
 
+def test_a_model_keeps_its_seed():
+    with Store() as store:
+        out, _ = store.run("train", "--kind", "svd", "--model", "svd", "--min-count", "1", "--seed",
+                           "7", "--param", "dim=4", "--json", text=TEXT)
+        assert json.loads(out)["seed"] == 7, out
+
+
 def test_next_and_generate():
     with Store() as store:
         out, _ = store.run("next", "--model", "kn", "--k", "2", text="the cat\na\n")
