@@ -7,9 +7,10 @@
 #include "model/vectors/vectors.h"
 #include "model/vectors/vectors_import.h"
 
-/* Writes all rows in order of frequency. Text numbers read back as the same floats. Words
+/* Writes the rows in order of frequency. Text numbers read back as the same floats. Words
  * with spaces, which those programs cannot read in the word2vec formats, have them
- * replaced by underscores there. */
+ * replaced by underscores there. Rows whose word cannot be read back from such a file are
+ * left out. */
 MUST_CHECK enum err vectors_export(const struct vectors *vectors,
                                    enum vectors_format format, const struct writer *to);
 

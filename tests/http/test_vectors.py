@@ -540,6 +540,26 @@ def test_formats_go_in_and_out():
         harness.is_problem(firth.get("/models/bigram/export?format=glove"), 422, "not_able")
 
 
+def test_pieces_and_characters_go_out_and_in():
+    """Some are line feeds, or bytes that are no characters; a space has a name of its own."""
+    with Firth() as firth:
+        firth.put_corpus()
+        for unit in ("bpe", "char"):
+            job = firth.train(unit, kind="svd", params={"dim": 3},
+                              tokenizer={"unit": unit, "max_vocab": 270 if unit == "bpe" else 0,
+                                         "segment": "document", "min_count": 1})
+            assert job["state"] == "succeeded", job
+            for form in ("word2vec", "word2vec-bin", "glove"):
+                body = firth.get(f"/models/{unit}/export?format={form}").body
+                reply = put(firth, body, form, "again", "&replace=true")
+                assert reply.status in (200, 201), f"{unit} {form}: {reply}"
+                if form != "glove":
+                    rows = int(body.split()[0])
+                    assert reply.json()["parameters"] == 3 * rows, reply.json()
+            space = vectors_of(firth, "again", [" "])[" "]
+            assert space == vectors_of(firth, unit, [" "])[" "]
+
+
 def test_bad_vector_files_keep_nothing():
     with Firth() as firth:
         cut = b"2 2\nab " + struct.pack("<2f", 1, 2) + b"cd " + struct.pack("<f", 1)
