@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "api/accept.h"
 #include "api/print_job.h"
 #include "api/resource.h"
 #include "base/memory.h"
@@ -75,10 +76,7 @@ enum err job_reply_queued(struct exchange *x, const struct job_row *row,
 
 bool job_wants_csv(const struct exchange *x)
 {
-    const char *accept = exchange_header(x, "Accept");
-    const char *csv = accept ? strstr(accept, "text/csv") : NULL;
-    const char *json = accept ? strstr(accept, "application/json") : NULL;
-    return csv && (!json || csv < json);
+    return accept_prefers(exchange_header(x, "Accept"), "text/csv", "application/json");
 }
 
 /* The table of a job that answers with one; *replied is false where there is none. */

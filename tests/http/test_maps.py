@@ -135,6 +135,9 @@ def test_points_as_csv():
         assert [row[0] for row in rows[1:]] == words == [p["word"] for p in points]
         for row, point in zip(rows[1:], points):
             assert float(row[1]) == point["x"] and float(row[2]) == point["y"]
+        rather_json = firth.get(f"/jobs/{job['id']}",
+                                ["Accept: text/csv;q=0.5, application/json"])
+        assert rather_json.headers["content-type"] == "application/json"
         both = firth.get(f"/jobs/{job['id']}", ["Accept: application/json, text/csv"])
         assert both.json()["result"]["points"] == points
 
