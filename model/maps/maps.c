@@ -27,7 +27,9 @@ enum err maps_check(size_t count, uint32_t dim, const struct maps_settings *sett
     unsigned most = dim < MAP_DIMS_MAX ? dim : MAP_DIMS_MAX;
     if (settings->dims < 1 || settings->dims > most)
         return err_set_field(info, ERR_INVALID, "/dims",
-                             "A map of these vectors has 1 to %u dimensions", most);
+                             "The vectors have %u dimensions; a map has no more, and at "
+                             "most %u",
+                             dim, MAP_DIMS_MAX);
     if (count < 2 || count > UINT32_MAX)
         return err_set_field(info, ERR_INVALID, "/words",
                              "A map needs at least two words");
