@@ -60,7 +60,8 @@ bool exchange_feed(struct exchange *x, const char *bytes, size_t size)
     lock_take(&x->lock);
     bool lost = pipe_put(&x->in, bytes, size) != ERR_OK;
     bool pause = pipe_waiting(&x->in) > EXCHANGE_PIPE_BYTES;
-    x->in_paused = pause;
+    if (pause) /* taken back by the loop alone: more may come after the pause */
+        x->in_paused = true;
     condition_signal(&x->changed);
     lock_release(&x->lock);
     if (lost)
