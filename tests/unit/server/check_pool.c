@@ -220,10 +220,12 @@ START_TEST(a_stopping_pool_takes_no_more)
 }
 END_TEST
 
+enum { GUESTS = 6 };
+
 struct guest {
     struct pool_task task;
     struct pool *pool;
-    atomic_bool ran;
+    atomic_bool ran, left; /* left: the pool does not touch it any more */
 };
 
 static void run_guest(struct pool_task *task)
@@ -231,12 +233,17 @@ static void run_guest(struct pool_task *task)
     atomic_store(&((struct guest *)task)->ran, true);
 }
 
+static void leave(struct pool_task *task)
+{
+    atomic_store(&((struct guest *)task)->left, true);
+}
+
 /* Waits for all the others, aside. */
 static void run_host(struct pool_task *task)
 {
     struct guest *guests = (struct guest *)task;
     pool_step_aside(guests[0].pool);
-    for (int i = 1; i < 6; i++)
+    for (int i = 1; i < GUESTS; i++)
         while (!atomic_load(&guests[i].ran))
             sched_yield();
     pool_step_back(guests[0].pool);
@@ -246,19 +253,19 @@ static void run_host(struct pool_task *task)
 START_TEST(who_steps_aside_lets_others_run)
 {
     struct pool *pool;
-    struct guest guests[6];
+    struct guest guests[GUESTS];
     ck_assert_int_eq(pool_new(1, 10, &pool), ERR_OK);
     ck_assert_uint_eq(pool_threads(pool), 1);
     for (int round = 0; round < 3; round++) {
-        for (int i = 0; i < 6; i++) {
+        for (int i = 0; i < GUESTS; i++) /* all before the host looks at them */
             guests[i] = (struct guest){
-                .task = {.run = i ? run_guest : run_host, .done = nothing}, .pool = pool};
+                .task = {.run = i ? run_guest : run_host, .done = leave}, .pool = pool};
+        for (int i = 0; i < GUESTS; i++)
             ck_assert_int_eq(pool_submit(pool, &guests[i].task), ERR_OK);
-        }
-        while (!atomic_load(&guests[0].ran))
-            sched_yield();
-        while (pool_waiting(pool) > 0)
-            sched_yield();
+        for (int i = 0; i < GUESTS; i++)
+            while (!atomic_load(&guests[i].left))
+                sched_yield();
+        ck_assert_uint_eq(pool_waiting(pool), 0);
     }
     pool_free(pool);
 }
