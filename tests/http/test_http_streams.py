@@ -163,10 +163,19 @@ def test_event_streams():
         assert "event: error" not in failed and '"error":{"message"' in failed, failed
         head = daemon.ask("HEAD", "/stream?count=0")
         assert head.status == 200 and head.body == b""
-        feeds = [daemon.connect() for _ in range(3)]
-        for feed in feeds:
+        feeds = []
+
+        def open_feed():
+            """Refused while one of the streams above is still being put away."""
+            feed = daemon.connect()
             feed.send(f"GET /feed HTTP/1.1\r\n{HOST}\r\n")
-            assert feed.head()[0] == 200
+            if feed.head()[0] == 200:
+                feeds.append(feed)
+                return True
+            feed.close()
+            return False
+        for _ in range(3):
+            assert wait_for(open_feed), feeds
         is_problem(daemon.ask("GET", "/feed"), 429, "queue_full")
         for feed in feeds:
             feed.close()
