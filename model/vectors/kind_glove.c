@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The kind "glove": its parameters, and the way from a corpus to a model file. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/model.h"
 #include "model/vectors/glove.h"
 #include "model/vectors/spectrum.h"
+#include "model/vectors/vectors_epochs.h"
 #include "model/vectors/vectors_estimate.h"
 #include "model/vectors/vectors_file.h"
 #include "model/vectors/vectors_kinds.h"
-
-static const double default_iterations = 15;
 
 static const struct param glove_params[] = {
     {"dim", PARAM_INTEGER, 1, 4096, "100", NULL, "Numbers in each vector"},
@@ -44,18 +42,6 @@ static enum glove_output output_of(const struct train_spec *spec)
     while (strcmp(names[output], params_choice(&spec->params, "output")) != 0)
         output++;
     return (enum glove_output)output;
-}
-
-/* As many as the first part of the budget that is used up allows, but for seconds. */
-static double iterations_of(const struct train_spec *spec, uint64_t tokens)
-{
-    bool limited = spec->budget.seconds > 0 || spec->budget.tokens > 0;
-    double iterations = spec->budget.epochs > 0 ? spec->budget.epochs
-                        : limited               ? 1e6
-                                                : default_iterations;
-    if (spec->budget.tokens > 0 && tokens > 0)
-        iterations = fmin(iterations, spec->budget.tokens / (double)tokens);
-    return iterations;
 }
 
 static struct glove_settings settings_of(const struct train_spec *spec)
@@ -138,7 +124,7 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
     enum err code = id_corpus_new(spec, input, true, progress, &corpus, info);
     if (!code) {
         settings.tokens = corpus->tokens;
-        settings.iterations = iterations_of(spec, corpus->tokens);
+        settings.iterations = vectors_epochs(spec, (double)corpus->tokens);
         code = count_pairs(spec, input, corpus, progress, &counts);
     }
     if (!code)

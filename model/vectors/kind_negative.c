@@ -7,11 +7,10 @@
 #include "base/memory.h"
 #include "model/model.h"
 #include "model/vectors/negative_sampling.h"
+#include "model/vectors/vectors_epochs.h"
 #include "model/vectors/vectors_estimate.h"
 #include "model/vectors/vectors_file.h"
 #include "model/vectors/vectors_kinds.h"
-
-static const double default_epochs = 5;
 
 static const struct param negative_params[] = {
     {"dim", PARAM_INTEGER, 1, 4096, "100", NULL, "Numbers in each vector"},
@@ -53,7 +52,6 @@ static bool is_harmonic(const struct train_spec *spec)
 static struct negative_settings settings_of(const struct train_spec *spec)
 {
     const struct params *params = &spec->params;
-    bool limited = spec->budget.tokens > 0 || spec->budget.seconds > 0;
     return (struct negative_settings){
         .cbow = spec->kind == &kind_cbow,
         .dim = (uint32_t)params_number(params, "dim"),
@@ -64,11 +62,7 @@ static struct negative_settings settings_of(const struct train_spec *spec)
         .rate = params_number(params, "learning_rate"),
         .context_share = params_number(params, "context_share"),
         .power = params_number(params, "negative_power"),
-        .epochs = spec->budget.epochs > 0 ? spec->budget.epochs
-                  : limited               ? 1000
-                                          : default_epochs,
         .seconds = spec->budget.seconds,
-        .tokens = (uint64_t)spec->budget.tokens,
         .seed = spec->seed,
         .threads = id_corpus_threads(spec),
     };
@@ -126,8 +120,10 @@ static enum err train(const struct train_spec *spec, const struct train_input *i
     struct negative_trainer *trainer = NULL;
     struct negative_settings settings = settings_of(spec);
     enum err code = id_corpus_new(spec, input, true, progress, &corpus, info);
-    if (!code)
+    if (!code) {
+        settings.epochs = vectors_epochs(spec, (double)corpus->tokens);
         code = make_subwords(spec, corpus, &subwords);
+    }
     if (!code)
         code = negative_sampling_new(&settings, corpus, subwords, &trainer);
     if (!code && input->resume.size)

@@ -106,10 +106,8 @@ enum err negative_sampling_new(const struct negative_settings *settings,
     trainer->subwords = subwords;
     trainer->kernels = kernels_best();
     trainer->stride = (settings->dim + KERNELS_WIDTH - 1) / KERNELS_WIDTH * KERNELS_WIDTH;
-    double epochs = settings->epochs;
-    if (settings->tokens && (double)settings->tokens < epochs * (double)corpus->tokens)
-        epochs = (double)settings->tokens / (double)corpus->tokens;
-    trainer->chunks_total = (uint64_t)ceil(epochs * (double)corpus->chunk_count);
+    trainer->chunks_total =
+        (uint64_t)ceil(settings->epochs * (double)corpus->chunk_count);
     enum err code = corpus->chunk_count ? allocate_block(trainer) : ERR_EMPTY_CORPUS;
     if (!code)
         code = make_tables(trainer);

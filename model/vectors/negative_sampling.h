@@ -26,7 +26,6 @@ struct negative_settings {
     double context_share;   /* of a word's output row added to its vector in the end */
     double power;           /* negatives are drawn with count^power */
     double epochs, seconds; /* seconds 0: not limited */
-    uint64_t tokens;        /* 0: not limited */
     uint64_t seed;
     unsigned threads;
 };

@@ -10,6 +10,7 @@
 
 #include "model/vectors/id_corpus.h"
 #include "model/vectors/vectors.h"
+#include "model/vectors/vectors_epochs.h"
 #include "model/vectors/vectors_kinds.h"
 
 static const size_t sample_most = (size_t)8 << 20;
@@ -22,16 +23,6 @@ static const double product_cost = 4e-10; /* a pair and a dimension in one produ
 struct size {
     double tokens, words, pairs, threads, dim;
 };
-
-/* How often the text is gone through: as the budget says, or `fallback`. */
-static double epochs_of(const struct train_spec *spec, const struct size *size,
-                        double fallback)
-{
-    double epochs = spec->budget.epochs > 0 ? spec->budget.epochs : HUGE_VAL;
-    if (spec->budget.tokens > 0)
-        epochs = fmin(epochs, spec->budget.tokens / size->tokens);
-    return isfinite(epochs) ? epochs : fallback;
-}
 
 /* Words on a side of a skip-gram window, on average. */
 static double mean_reach(const struct params *params)
@@ -48,7 +39,7 @@ static void estimate_negative(const struct train_spec *spec, const struct size *
                               struct train_estimate *estimate)
 {
     const struct params *params = &spec->params;
-    double tokens = size->tokens * epochs_of(spec, size, 5);
+    double tokens = size->tokens * vectors_epochs(spec, size->tokens);
     bool subwords = params_number(params, "max_subword") > 0;
     double rows = size->words + (subwords ? params_number(params, "subword_buckets") : 0);
     double shape = (params_number(params, "negatives") + 1) / 6 * size->dim / 112;
@@ -71,7 +62,7 @@ static void estimate_pairs(const struct train_spec *spec, const struct size *siz
     estimate->seconds = size->tokens * window * count_cost / size->threads;
     estimate->bytes = (uint64_t)(size->words * (size->dim * 4 + 24));
     if (spec->kind == &kind_glove) {
-        double iterations = epochs_of(spec, size, 15);
+        double iterations = vectors_epochs(spec, size->tokens);
         estimate->parameters = (uint64_t)(2 * size->words * (dim + 1));
         estimate->steps = (uint64_t)(size->pairs * iterations / 4096) + 1;
         estimate->memory_bytes = (uint64_t)(fmin(size->pairs * 16, (double)budget) +
