@@ -26,10 +26,15 @@ def job(answer):
 
 
 def model(answer):
-    perplexity = answer["metrics"].get("valid_perplexity")
+    metrics = answer["metrics"]
+    unit = "n-grams" if answer["kind"] == "ngram" else "parameters"
+    perplexity = metrics.get("valid_perplexity", metrics.get("em_perplexity"))
     held_out = f", perplexity on held-out text {perplexity:.1f}" if perplexity else ""
-    print(f"  {answer['name']}: {answer['parameters']} n-grams, vocabulary "
-          f"{answer['vocab_size']}{held_out}")
+    weights = [f"{value:.2f} {name.removeprefix('weight_')}" for name, value in metrics.items()
+               if name.startswith("weight_")]
+    mixed = f" ({' + '.join(weights)})" if weights else ""
+    print(f"  {answer['name']}: {answer['parameters']} {unit}, vocabulary "
+          f"{answer['vocab_size']}{held_out}{mixed}")
 
 
 def next_words(answer):
