@@ -31,7 +31,7 @@ static enum err read_key(struct exchange *x, const char **key, struct err_info *
     return ERR_OK;
 }
 
-static enum err reply_estimate(struct exchange *x, const struct train_spec *spec,
+static enum err reply_estimate(struct exchange *x, struct train_spec *spec,
                                struct err_info *info)
 {
     struct train_estimate estimate = {0};
@@ -46,8 +46,8 @@ static enum err reply_estimate(struct exchange *x, const struct train_spec *spec
     return exchange_reply_json_take(x, 200, &json);
 }
 
-static enum err submit(struct exchange *x, const struct train_spec *spec,
-                       const char *metadata, const char *key, struct err_info *info)
+static enum err submit(struct exchange *x, struct train_spec *spec, const char *metadata,
+                       const char *key, struct err_info *info)
 {
     struct server *server = exchange_server(x);
     struct job_row row = {0};

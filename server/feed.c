@@ -140,6 +140,23 @@ size_t feed_components(const struct train_spec *spec, const char *names[PARAM_LI
     return count;
 }
 
+enum err feed_settle_tokenizer(struct store *store, struct train_spec *spec)
+{
+    const char *names[PARAM_LIST_MAX];
+    struct model_row row = {0};
+    if (feed_components(spec, names) == 0)
+        return ERR_OK;
+    struct train_spec *first = memory_new_array(1, sizeof *first);
+    if (!first)
+        return ERR_NO_MEMORY;
+    enum err code = store_model_get(store, names[0], &row);
+    if (!code && row.spec && !train_spec_read(first, span_of_text(row.spec), NULL))
+        spec->tokenizer = first->tokenizer;
+    model_row_fini(&row);
+    free(first);
+    return code == ERR_MODEL_NOT_FOUND ? ERR_OK : code;
+}
+
 void feed_needs_of_training(const struct train_spec *spec, struct feed_needs *needs)
 {
     *needs = (struct feed_needs){.corpus = spec->corpus,

@@ -59,4 +59,8 @@ MUST_CHECK enum err feed_copy(struct store *store, int64_t object, uint64_t most
 /* The component models a spec names, in order; at most PARAM_LIST_MAX. */
 size_t feed_components(const struct train_spec *spec, const char *names[PARAM_LIST_MAX]);
 
+/* A model made of others reads texts as they do: the spec takes its first component's
+ * tokenizer. Where there is none, or its row does not tell, the spec stays as it is. */
+MUST_CHECK enum err feed_settle_tokenizer(struct store *store, struct train_spec *spec);
+
 #endif

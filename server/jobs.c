@@ -243,14 +243,17 @@ static void count_submitting(struct jobs *jobs, int change)
     lock_release(&jobs->lock);
 }
 
-enum err jobs_submit(struct jobs *jobs, const struct train_spec *spec,
-                     const char *metadata, const char *key, const char *body_sha256,
-                     struct job_row *row, bool *existed, struct err_info *info)
+enum err jobs_submit(struct jobs *jobs, struct train_spec *spec, const char *metadata,
+                     const char *key, const char *body_sha256, struct job_row *row,
+                     bool *existed, struct err_info *info)
 {
     struct corpus_row corpus;
     struct train_estimate unused;
     *existed = false;
-    enum err code = fill_row(spec, metadata, row);
+    *row = (struct job_row){0};
+    enum err code = feed_settle_tokenizer(jobs->setup.store, spec);
+    if (!code)
+        code = fill_row(spec, metadata, row);
     if (!code)
         code = refuse_when_stopping(jobs, info);
     if (!code)
@@ -330,13 +333,15 @@ static enum err estimate_from(struct jobs *jobs, const struct train_spec *spec,
     return code ? err_finish(info, code) : ERR_OK;
 }
 
-enum err jobs_estimate(struct jobs *jobs, const struct train_spec *spec,
+enum err jobs_estimate(struct jobs *jobs, struct train_spec *spec,
                        struct train_estimate *estimate, struct err_info *info)
 {
     struct corpus_row corpus;
-    enum err code = check_spec(jobs->setup.store, spec, &corpus, estimate, info);
+    enum err code = feed_settle_tokenizer(jobs->setup.store, spec);
+    if (!code)
+        code = check_spec(jobs->setup.store, spec, &corpus, estimate, info);
     if (code)
-        return code;
+        return err_finish(info, code);
     if (!spec->kind->estimate) {
         estimate->seconds = NAN; /* nobody knows */
         return ERR_OK;

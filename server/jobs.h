@@ -43,9 +43,10 @@ void jobs_drain(struct jobs *jobs, double seconds);
 /* Drains, unless that was begun before, waits for it, frees. NULL is fine. */
 void jobs_stop(struct jobs *jobs, double seconds);
 
-/* Validates what needs the store and queues. `key`, `metadata` and `body_sha256` may be
+/* Validates what needs the store and queues; a mixture's spec takes its parts' tokenizer.
+ * `key`, `metadata` and `body_sha256` may be
  * NULL. Fills the row. Errors as store_job_insert, plus ERR_NOT_FOUND for resume_from. */
-MUST_CHECK enum err jobs_submit(struct jobs *jobs, const struct train_spec *spec,
+MUST_CHECK enum err jobs_submit(struct jobs *jobs, struct train_spec *spec,
                                 const char *metadata, const char *key,
                                 const char *body_sha256, struct job_row *row,
                                 bool *existed, struct err_info *info);
@@ -55,7 +56,7 @@ MUST_CHECK enum err jobs_submit(struct jobs *jobs, const struct train_spec *spec
 MUST_CHECK enum err jobs_ask(struct jobs *jobs, struct span given, struct job_row *row,
                              struct err_info *info);
 /* What training would take; nothing is queued. */
-MUST_CHECK enum err jobs_estimate(struct jobs *jobs, const struct train_spec *spec,
+MUST_CHECK enum err jobs_estimate(struct jobs *jobs, struct train_spec *spec,
                                   struct train_estimate *estimate, struct err_info *info);
 
 /* Harmless when repeated; ERR_CONFLICT once finished; ERR_JOB_NOT_FOUND. */

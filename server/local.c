@@ -56,7 +56,7 @@ static enum err open_feed(struct store *store, const struct train_spec *spec,
     return feed_open(store, &needs, NULL, scratch, NULL, feed, info);
 }
 
-enum err train_local(struct store *store, const struct train_spec *spec,
+enum err train_local(struct store *store, struct train_spec *spec,
                      const struct train_input *input, const char *scratch,
                      const char *metadata, const struct progress *progress,
                      struct model_row *row, struct train_result *result,
@@ -66,6 +66,8 @@ enum err train_local(struct store *store, const struct train_spec *spec,
     struct feed feed = {0};
     *row = (struct model_row){0};
     enum err code = name_is_free(store, spec, info);
+    if (!code)
+        code = feed_settle_tokenizer(store, spec);
     if (!code)
         code = open_feed(store, spec, input, scratch, &feed, info);
     if (!code)

@@ -142,6 +142,20 @@ def test_parameters_that_do_not_go_together_are_refused_at_once():
         assert len(firth.ok("GET", "/jobs?type=train")["data"]) == 1
 
 
+def test_a_mixture_reads_texts_as_its_parts_do():
+    how = {"unit": "whitespace", "lowercase": True}
+    with Firth() as firth:
+        for name, order in (("one", 1), ("two", 2)):
+            firth.learned(order=order, model=name, tokenizer=how)
+        job = firth.train("mixed", kind="mixture", params={"models": ["one", "two"]},
+                          tokenizer={})
+        shown = firth.ok("GET", "/models/mixed")["tokenizer"]
+        assert shown == firth.ok("GET", "/models/one")["tokenizer"] and shown["lowercase"], job
+        scores = [firth.ok("POST", "/score", {"model": "mixed", "inputs": text})["total"]["logprob"]
+                  for text in ("THE Cat", "the cat")]
+        assert scores[0] == scores[1], scores
+
+
 def test_defaults_that_hang_on_other_parameters_are_told():
     with Firth() as firth:
         firth.put_corpus()

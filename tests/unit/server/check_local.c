@@ -20,7 +20,7 @@ static void teardown(void)
     temporary_close(&temporary);
 }
 
-static enum err train(const struct train_spec *spec, const struct train_input *input,
+static enum err train(struct train_spec *spec, const struct train_input *input,
                       const struct progress *progress, struct err_info *info)
 {
     struct train_result result;
