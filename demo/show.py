@@ -30,8 +30,8 @@ def model(answer):
     unit = "n-grams" if answer["kind"] == "ngram" else "parameters"
     perplexity = metrics.get("valid_perplexity", metrics.get("em_perplexity"))
     held_out = f", perplexity on held-out text {perplexity:.1f}" if perplexity else ""
-    weights = [f"{value:.2f} {name.removeprefix('weight_')}" for name, value in metrics.items()
-               if name.startswith("weight_")]
+    parts = answer["params"].get("models", [])
+    weights = [f"{metrics[f'weight_{i}']:.2f} {part}" for i, part in enumerate(parts)]
     mixed = f" ({' + '.join(weights)})" if weights else ""
     print(f"  {answer['name']}: {answer['parameters']} {unit}, vocabulary "
           f"{answer['vocab_size']}{held_out}{mixed}")
