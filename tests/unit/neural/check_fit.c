@@ -491,6 +491,18 @@ END_TEST
 
 /* ---- trouble ---- */
 
+static void check_diverges(const struct train_spec *spec, const char *text)
+{
+    struct train_result result;
+    struct err_info info = {0};
+    struct buffer file;
+    ck_assert_int_eq(
+        trial_train(spec, text, (struct span){0}, NULL, &file, &result, &info),
+        ERR_DIVERGED);
+    ck_assert_ptr_nonnull(strstr(info.message, "learning_rate"));
+    buffer_fini(&file);
+}
+
 START_TEST(says_when_it_diverges)
 {
     static const char *const wild[] = {"learning_rate", "1e9", "optimizer", "sgd", NULL};
@@ -498,14 +510,7 @@ START_TEST(says_when_it_diverges)
     char *text = trial_text(100);
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         struct train_spec spec = trial_spec(all[k], k % 2 ? wild : wild_adam);
-        struct train_result result;
-        struct err_info info = {0};
-        struct buffer file;
-        ck_assert_int_eq(
-            trial_train(&spec, text, (struct span){0}, NULL, &file, &result, &info),
-            ERR_DIVERGED);
-        ck_assert_ptr_nonnull(strstr(info.message, "learning_rate"));
-        buffer_fini(&file);
+        check_diverges(&spec, text);
     }
     free(text);
 }
@@ -518,16 +523,9 @@ START_TEST(says_when_its_last_step_diverges)
     char *text = trial_text(100);
     for (size_t k = 0; k < 2 * sizeof all / sizeof *all; k++) {
         struct train_spec spec = trial_spec(all[k / 2], wild);
-        struct train_result result;
-        struct err_info info = {0};
-        struct buffer file;
         spec.budget.tokens = 1;
         spec.valid_fraction = k % 2 ? 0.1 : 0;
-        ck_assert_int_eq(
-            trial_train(&spec, text, (struct span){0}, NULL, &file, &result, &info),
-            ERR_DIVERGED);
-        ck_assert_ptr_nonnull(strstr(info.message, "learning_rate"));
-        buffer_fini(&file);
+        check_diverges(&spec, text);
     }
     free(text);
 }
